@@ -1,0 +1,63 @@
+/**
+ * What an accelerator is to the core: something that runs vCPUs over a machine's memory, ports and interrupt
+ * controllers. A vCPU runs in its own thread together with the device models.
+ */
+
+import type { PortSpace } from "./bus/io.ts";
+import type { Clock } from "./clock.ts";
+import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
+import type { AddressSpace } from "./memory/address-space.ts";
+
+/** Why `Vcpu.run` came back. */
+export type VcpuExit =
+  /** The time slice is over or somebody called `kick`. */
+  | "slice"
+  /** HLT: nothing to do until an interrupt. */
+  | "halted"
+  /** Triple fault. */
+  | "triple-fault"
+  /** Stopped by a breakpoint or a single step of the monitor. */
+  | "debug";
+
+export interface VcpuEnvironment {
+  readonly memory: AddressSpace;
+  readonly ports: PortSpace;
+  readonly clock: Clock;
+  /** Answers interrupt-acknowledge cycles. */
+  readonly interrupts: InterruptSource;
+  readonly apic: LocalApicPort | undefined;
+  /** CPU model and features as -cpu gave them, e.g. "qemu64,+aes". */
+  readonly model: string;
+  readonly index: number;
+}
+
+export interface Vcpu extends CpuPins {
+  /** Runs guest code until something needs the outside. */
+  run(): VcpuExit;
+  /** Makes `run` return soon; may be called from device code inside `run`. */
+  kick(): void;
+  /** Power-on reset. */
+  reset(): void;
+  /** Whether a halted CPU has a reason to run again. */
+  hasWork(): boolean;
+  /** `info registers`. */
+  dumpRegisters(): string;
+  /** `info tlb` and `info mem`. */
+  dumpTlb(): string;
+  dumpMemoryMap(): string;
+  /** The guest-physical address behind a virtual one, or undefined when it is not mapped. */
+  translate(virtual: bigint): number | undefined;
+  readonly instructionPointer: bigint;
+  /** Counters for -d stats: name and value. */
+  statistics(): [string, string][];
+}
+
+export interface Accelerator {
+  readonly name: string;
+  readonly description: string;
+  /** Sections of guest memory that the accelerator reserves, in bytes. */
+  readonly reservedMemory: number;
+  createVcpu(environment: VcpuEnvironment, properties: Readonly<Record<string, string>>): Promise<Vcpu>;
+  /** Lines of `-cpu help`. */
+  cpuModels(): { name: string; description: string }[];
+}

@@ -1,0 +1,155 @@
+/**
+ * Time as devices see it. The virtual clock counts nanoseconds of guest time as a JavaScript number (exact to 2^53 ns,
+ * 104 days) and stands still while the machine is stopped. Timers fire in the thread that runs the machine.
+ *
+ * Deadlines are kept in whole nanoseconds. A timer callback may arm its own timer again.
+ */
+
+export const NS_PER_SECOND = 1_000_000_000;
+export const NS_PER_MS = 1_000_000;
+export const NS_PER_US = 1_000;
+
+export interface Timer {
+  /** Fires once at `deadline` (ns on the clock). A deadline in the past fires at the next opportunity. */
+  arm(deadline: number): void;
+  cancel(): void;
+  /** The pending deadline in ns, or undefined. */
+  readonly deadline: number | undefined;
+}
+
+export interface Clock {
+  /** Nanoseconds since the machine was started. */
+  now(): number;
+  /** Makes a timer; `name` appears in diagnostics and in saved state ("i8254.channel0"). */
+  timer(name: string, fire: () => void): Timer;
+}
+
+/** The host's wall clock, for the RTC: milliseconds since 1970-01-01 UTC. */
+export interface WallClock {
+  nowMs(): number;
+}
+
+class QueueTimer implements Timer {
+  deadline: number | undefined;
+  readonly name: string;
+  readonly fire: () => void;
+  readonly #changed: () => void;
+
+  constructor(name: string, fire: () => void, changed: () => void) {
+    this.name = name;
+    this.fire = fire;
+    this.#changed = changed;
+  }
+
+  arm(deadline: number): void {
+    this.deadline = deadline;
+    this.#changed();
+  }
+
+  cancel(): void {
+    this.deadline = undefined;
+    this.#changed();
+  }
+}
+
+/** The timers of one clock. A machine has a few dozen of them, so a scan beats a heap. */
+export abstract class TimerQueue implements Clock {
+  readonly #timers: QueueTimer[] = [];
+  #next: number | undefined;
+  #stale = false;
+
+  abstract now(): number;
+
+  timer(name: string, fire: () => void): Timer {
+    const timer = new QueueTimer(name, fire, () => {
+      this.#stale = true;
+    });
+    this.#timers.push(timer);
+    return timer;
+  }
+
+  /** The earliest pending deadline in ns, or undefined. */
+  nextDeadline(): number | undefined {
+    if (this.#stale) {
+      this.#stale = false;
+      this.#next = undefined;
+      for (const { deadline } of this.#timers) {
+        if (deadline !== undefined && (this.#next === undefined || deadline < this.#next)) this.#next = deadline;
+      }
+    }
+    return this.#next;
+  }
+
+  /** Fires every timer due at `now`, earliest first; one that keeps arming itself in the past fires once per call. */
+  fireDue(now: number): void {
+    let due: QueueTimer[] | undefined;
+    for (const timer of this.#timers) {
+      if (timer.deadline !== undefined && timer.deadline <= now) (due ??= []).push(timer);
+    }
+    if (!due) return;
+    due.sort((a, b) => a.deadline! - b.deadline!);
+    for (const timer of due) {
+      if (timer.deadline === undefined || timer.deadline > now) continue;
+      timer.cancel();
+      timer.fire();
+    }
+  }
+
+  /** Name and deadline of each pending timer, for diagnostics. */
+  pending(): { name: string; deadline: number }[] {
+    return this.#timers.flatMap(({ name, deadline }) => (deadline === undefined ? [] : [{ name, deadline }]));
+  }
+}
+
+/** A clock that moves only when told to: unit tests, and machines without a running vCPU. */
+export class ManualClock extends TimerQueue {
+  #now = 0;
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** Moves on by `ns`, firing each timer at its own deadline on the way. */
+  advance(ns: number): void {
+    const target = this.#now + ns;
+    for (let next = this.nextDeadline(); next !== undefined && next <= target; next = this.nextDeadline()) {
+      this.#now = Math.max(this.#now, next);
+      this.fireDue(this.#now);
+    }
+    this.#now = target;
+  }
+}
+
+/** The virtual clock of a running machine: follows the host's monotonic clock, and stops with the machine. */
+export class HostClock extends TimerQueue {
+  #base = 0;
+  #startedAt: number | undefined;
+
+  /** Nanoseconds, whole. */
+  now(): number {
+    return this.#startedAt === undefined ? this.#base : this.#base + hostNs() - this.#startedAt;
+  }
+
+  get running(): boolean {
+    return this.#startedAt !== undefined;
+  }
+
+  start(): void {
+    this.#startedAt ??= hostNs();
+  }
+
+  stop(): void {
+    this.#base = this.now();
+    this.#startedAt = undefined;
+  }
+
+  /** Sets the clock, after loading a saved machine. */
+  set(ns: number): void {
+    this.#base = ns;
+    if (this.#startedAt !== undefined) this.#startedAt = hostNs();
+  }
+}
+
+function hostNs(): number {
+  return Math.floor(performance.now() * NS_PER_MS);
+}

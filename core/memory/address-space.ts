@@ -1,0 +1,344 @@
+/**
+ * The guest-physical address space: regions of RAM, ROM and registers with priorities, flattened to a page table that
+ * translators look up and to a list for everything that is not plain memory.
+ *
+ * Where regions overlap, the higher priority wins, and among equals the one mapped last. Disabling or moving a region
+ * shows what lies beneath. Addresses are numbers up to 2^52.
+ *
+ * The page map holds a 32-bit word per 4 KiB page of the first 4 GiB:
+ *
+ *     bits 31..12   address of the page in the shared memory (plain memory only)
+ *     bit 0  PAGE_READ    reads (and fetches) go straight to memory
+ *     bit 1  PAGE_WRITE   writes go straight to memory
+ *     bit 2  PAGE_CODE    translated code was made from this page: writes must be told to the translator
+ *     bit 3  PAGE_LOG     writes are logged (video RAM, migration)
+ *
+ * A page with neither READ nor WRITE, and every address from 4 GiB up, goes through `read` and `write` here.
+ */
+
+import type { AccessSize, IoRegion } from "../bus/io.ts";
+import { readRegion, writeRegion } from "../bus/io.ts";
+import type { BarTarget } from "../bus/pci.ts";
+import type { Dma } from "./dma.ts";
+import { type GuestBlock, type GuestMemory, PAGE_SIZE } from "./guest-memory.ts";
+
+export const PAGE_READ = 1;
+export const PAGE_WRITE = 2;
+export const PAGE_CODE = 4;
+export const PAGE_LOG = 8;
+
+const PAGE_SHIFT = 12;
+const MAP_PAGES = 2 ** 20;
+
+/** What a region maps. `offset` is where in the block the region starts. */
+export type RegionTarget =
+  | { readonly kind: "ram"; readonly block: GuestBlock; readonly offset?: number }
+  /** Reads memory; writes are dropped. */
+  | { readonly kind: "rom"; readonly block: GuestBlock; readonly offset?: number }
+  /** Reads memory; writes go to registers (flash, or dropped and reported). */
+  | { readonly kind: "romd"; readonly block: GuestBlock; readonly offset?: number; readonly write: IoRegion }
+  | { readonly kind: "io"; readonly region: IoRegion };
+
+export interface AddressRegion {
+  readonly name: string;
+  readonly base: number;
+  readonly size: number;
+  readonly target: RegionTarget;
+  readonly priority: number;
+  readonly enabled: boolean;
+  setEnabled(enabled: boolean): void;
+  move(base: number): void;
+  setTarget(target: RegionTarget): void;
+  remove(): void;
+}
+
+interface Region extends AddressRegion {
+  base: number;
+  enabled: boolean;
+  target: RegionTarget;
+  order: number;
+}
+
+/** Told when the meaning of an address range changed: translators drop their TLBs. */
+export type MapListener = () => void;
+/** Told of a write to a page that carries PAGE_CODE or PAGE_LOG. Address in the shared memory, length in bytes. */
+export type WriteListener = (address: number, length: number) => void;
+
+export class AddressSpace {
+  readonly memory: GuestMemory;
+  /** One word per page of the first 4 GiB, see the head of this file. */
+  readonly pageMap: Uint32Array;
+  /** Address of `pageMap` in the shared memory. */
+  readonly pageMapAddress: number;
+  readonly dma: Dma;
+  readonly #regions: Region[] = [];
+  readonly #mapListeners: MapListener[] = [];
+  readonly #writeListeners: WriteListener[] = [];
+  #order = 0;
+  #batch = 0;
+  #changed = false;
+  /** Blocks' pages that carry CODE or LOG, by page of shared memory: survives remapping. */
+  readonly #pageFlags = new Map<number, number>();
+
+  constructor(memory: GuestMemory) {
+    this.memory = memory;
+    this.pageMapAddress = memory.reserve("page-map", MAP_PAGES * 4, PAGE_SIZE);
+    this.pageMap = new Uint32Array(memory.buffer, this.pageMapAddress, MAP_PAGES);
+    this.dma = new MemoryDma(this);
+  }
+
+  /** Maps a region. RAM and ROM regions must be page aligned and a multiple of the page size to be reached directly. */
+  map(name: string, base: number, size: number, target: RegionTarget, priority = 0, enabled = true): AddressRegion {
+    const region: Region = {
+      name,
+      base,
+      size,
+      target,
+      priority,
+      enabled,
+      order: this.#order++,
+      setEnabled: (on) => {
+        if (region.enabled === on) return;
+        region.enabled = on;
+        this.#update();
+      },
+      move: (to) => {
+        region.base = to;
+        this.#update();
+      },
+      setTarget: (to) => {
+        region.target = to;
+        this.#update();
+      },
+      remove: () => {
+        this.#regions.splice(this.#regions.indexOf(region), 1);
+        this.#update();
+      },
+    };
+    this.#regions.push(region);
+    this.#regions.sort((a, b) => b.priority - a.priority || b.order - a.order);
+    this.#update();
+    return region;
+  }
+
+  /** Maps what a PCI base address register points at, until the returned function is called. */
+  mapBar(base: number, size: number, target: BarTarget): () => void {
+    const to: RegionTarget =
+      "ram" in target
+        ? { kind: target.ram.readOnly ? "rom" : "ram", block: target.ram as GuestBlock }
+        : { kind: "io", region: target.region };
+    const name = "ram" in target ? target.ram.name : target.region.name;
+    const mapped = this.map(name, base, Math.min(size, regionLength(to)), to, 1);
+    return () => mapped.remove();
+  }
+
+  /** Makes several changes and rebuilds the page map once. */
+  batch(change: () => void): void {
+    this.#batch++;
+    try {
+      change();
+    } finally {
+      this.#batch--;
+      if (this.#batch === 0 && this.#changed) this.#update();
+    }
+  }
+
+  onMapChange(listener: MapListener): void {
+    this.#mapListeners.push(listener);
+  }
+
+  onWrite(listener: WriteListener): void {
+    this.#writeListeners.push(listener);
+  }
+
+  /** Sets or clears PAGE_CODE or PAGE_LOG for a page of shared memory, wherever it is mapped. */
+  setPageFlag(address: number, flag: number, on: boolean): void {
+    const page = address >>> PAGE_SHIFT;
+    const before = this.#pageFlags.get(page) ?? 0;
+    const after = on ? before | flag : before & ~flag;
+    if (before === after) return;
+    if (after === 0) this.#pageFlags.delete(page);
+    else this.#pageFlags.set(page, after);
+    for (const { base, size, target, enabled } of this.#regions) {
+      if (!enabled || target.kind === "io") continue;
+      const start = target.block.address + (target.offset ?? 0);
+      const at = (page << PAGE_SHIFT) >>> 0;
+      if (at < start || at >= start + size) continue;
+      const index = (base + at - start) / PAGE_SIZE;
+      if (index >= MAP_PAGES) continue;
+      const word = this.pageMap[index];
+      if (word >>> PAGE_SHIFT === page) this.pageMap[index] = (word & ~(PAGE_CODE | PAGE_LOG)) | after;
+    }
+  }
+
+  /** Tells the write listeners, after a write that bypassed the translator (DMA, loaders). */
+  notifyWrite(address: number, length: number): void {
+    for (const listener of this.#writeListeners) listener(address, length);
+  }
+
+  /** The region that answers at `address`, if any. */
+  find(address: number): AddressRegion | undefined {
+    for (const region of this.#regions) {
+      if (region.enabled && address >= region.base && address < region.base + region.size) return region;
+    }
+    return undefined;
+  }
+
+  /** A read of 1, 2 or 4 bytes at any address; what nobody claims reads as ones. */
+  read(address: number, size: AccessSize): number {
+    const region = this.find(address);
+    if (!region) return size === 4 ? 0xffffffff : (1 << (size * 8)) - 1;
+    if (address + size > region.base + region.size && size > 1) return this.#split(address, size);
+    const offset = address - region.base;
+    if (region.target.kind === "io") return readRegion(region.target.region, offset, size);
+    const at = region.target.block.address + (region.target.offset ?? 0) + offset;
+    const { view } = this.memory;
+    return size === 1 ? view.getUint8(at) : size === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
+  }
+
+  /** A write of 1, 2 or 4 bytes at any address. */
+  write(address: number, value: number, size: AccessSize): void {
+    const region = this.find(address);
+    if (!region) return;
+    if (address + size > region.base + region.size && size > 1) {
+      for (let i = 0; i < size; i++) this.write(address + i, (value >>> (i * 8)) & 0xff, 1);
+      return;
+    }
+    const offset = address - region.base;
+    const { target } = region;
+    if (target.kind === "io" || target.kind === "romd") {
+      writeRegion(target.kind === "io" ? target.region : target.write, offset, value, size);
+      return;
+    }
+    if (target.kind === "rom") return;
+    const at = target.block.address + (target.offset ?? 0) + offset;
+    const { view } = this.memory;
+    if (size === 1) view.setUint8(at, value);
+    else if (size === 2) view.setUint16(at, value, true);
+    else view.setUint32(at, value, true);
+    this.notifyWrite(at, size);
+  }
+
+  /** The regions that are visible, as flat non-overlapping ranges in ascending order: `info mtree -f`. */
+  flatten(): { start: number; end: number; region: AddressRegion }[] {
+    const cuts = new Set<number>();
+    const active = this.#regions.filter((region) => region.enabled);
+    for (const { base, size } of active) cuts.add(base).add(base + size);
+    const points = [...cuts].sort((a, b) => a - b);
+    const flat: { start: number; end: number; region: AddressRegion }[] = [];
+    points.slice(0, -1).forEach((start, i) => {
+      const region = this.find(start);
+      const last = flat.at(-1);
+      if (!region) return;
+      if (last && last.region === region && last.end === start) last.end = points[i + 1];
+      else flat.push({ start, end: points[i + 1], region });
+    });
+    return flat;
+  }
+
+  /** All regions, highest priority first. */
+  regions(): readonly AddressRegion[] {
+    return this.#regions;
+  }
+
+  #split(address: number, size: AccessSize): number {
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= this.read(address + i, 1) << (i * 8);
+    return value >>> 0;
+  }
+
+  #update(): void {
+    this.#changed = true;
+    if (this.#batch > 0) return;
+    this.#changed = false;
+    this.pageMap.fill(0);
+    for (const { start, end, region } of this.flatten()) {
+      if (start >= MAP_PAGES * PAGE_SIZE || region.target.kind === "io") continue;
+      const { target } = region;
+      const first = Math.ceil(start / PAGE_SIZE);
+      const last = Math.min(Math.floor(end / PAGE_SIZE), MAP_PAGES);
+      const delta = target.block.address + (target.offset ?? 0) - region.base;
+      if (delta % PAGE_SIZE !== 0) continue;
+      const rights = target.kind === "ram" ? PAGE_READ | PAGE_WRITE : PAGE_READ;
+      for (let page = first; page < last; page++) this.pageMap[page] = (page * PAGE_SIZE + delta) | rights;
+    }
+    for (const [page, flags] of this.#pageFlags) this.#applyFlags(page, flags);
+    for (const listener of this.#mapListeners) listener();
+  }
+
+  #applyFlags(page: number, flags: number): void {
+    this.#pageFlags.delete(page);
+    for (const bit of [PAGE_CODE, PAGE_LOG]) if (flags & bit) this.setPageFlag((page << PAGE_SHIFT) >>> 0, bit, true);
+  }
+}
+
+function regionLength(target: RegionTarget): number {
+  return target.kind === "io" ? target.region.length : target.block.size - (target.offset ?? 0);
+}
+
+class MemoryDma implements Dma {
+  readonly #space: AddressSpace;
+
+  constructor(space: AddressSpace) {
+    this.#space = space;
+  }
+
+  read(address: number, into: Uint8Array): void {
+    this.#chunks(
+      address,
+      into.length,
+      (at, direct, offset, length) => {
+        if (direct !== undefined) into.set(this.#space.memory.u8.subarray(direct, direct + length), offset);
+        else for (let i = 0; i < length; i++) into[offset + i] = this.#space.read(at + i, 1);
+      },
+      PAGE_READ,
+    );
+  }
+
+  write(address: number, from: Uint8Array): void {
+    this.#chunks(
+      address,
+      from.length,
+      (at, direct, offset, length) => {
+        if (direct !== undefined) {
+          this.#space.memory.u8.set(from.subarray(offset, offset + length), direct);
+          this.#space.notifyWrite(direct, length);
+        } else for (let i = 0; i < length; i++) this.#space.write(at + i, from[offset + i], 1);
+      },
+      PAGE_WRITE,
+    );
+  }
+
+  read16(address: number): number {
+    return this.#space.read(address, 2);
+  }
+
+  read32(address: number): number {
+    return this.#space.read(address, 4);
+  }
+
+  write16(address: number, value: number): void {
+    this.#space.write(address, value, 2);
+  }
+
+  write32(address: number, value: number): void {
+    this.#space.write(address, value, 4);
+  }
+
+  #chunks(
+    address: number,
+    length: number,
+    move: (at: number, direct: number | undefined, offset: number, length: number) => void,
+    right: number,
+  ): void {
+    for (let offset = 0; offset < length; ) {
+      const at = address + offset;
+      const inPage = at % PAGE_SIZE;
+      const count = Math.min(PAGE_SIZE - inPage, length - offset);
+      const page = (at - inPage) / PAGE_SIZE;
+      const word = page < MAP_PAGES ? this.#space.pageMap[page] : 0;
+      move(at, word & right ? ((word & ~0xfff) | inPage) >>> 0 : undefined, offset, count);
+      offset += count;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** A machine as the command line describes it: plain data, so that it can be handed to every thread. */
+
+export interface DriveOptions {
+  readonly id: string;
+  /** "ide", "floppy" or "none". */
+  readonly interface: string;
+  readonly bus: number;
+  readonly unit: number;
+  readonly media: "disk" | "cdrom";
+  readonly readOnly: boolean;
+}
+
+export interface MachineOptions {
+  readonly machine: string;
+  readonly machineProperties: Readonly<Record<string, string>>;
+  readonly accelerator: string;
+  readonly acceleratorProperties: Readonly<Record<string, string>>;
+  readonly cpu: string;
+  readonly smp: number;
+  /** Guest RAM in bytes. */
+  readonly ram: number;
+  /** Boot order letters, e.g. "cdn". */
+  readonly bootOrder: string;
+  readonly bootOnce: string | undefined;
+  readonly bootMenu: boolean;
+  readonly vga: "std" | "none";
+  readonly drives: readonly DriveOptions[];
+  /** Channel ids of -serial and -parallel, in order; undefined for "none". */
+  readonly serials: readonly (string | undefined)[];
+  readonly parallels: readonly (string | undefined)[];
+  readonly debugcons: readonly { readonly iobase: number; readonly chardev: string }[];
+  readonly devices: readonly {
+    readonly driver: string;
+    readonly id?: string;
+    readonly properties: Readonly<Record<string, string>>;
+  }[];
+  readonly firmware: FirmwareOptions;
+  readonly rtc: { readonly base: "utc" | "localtime" | number; readonly clock: "host" | "rt" | "vm" };
+  readonly name: string | undefined;
+  readonly uuid: string | undefined;
+  readonly noReboot: boolean;
+  readonly noShutdown: boolean;
+  readonly startPaused: boolean;
+}
+
+/** Paths of what the firmware and loaders need; all files were found readable. */
+export interface FirmwareOptions {
+  /** The BIOS image; undefined when a kernel is started without firmware. */
+  readonly bios: string | undefined;
+  readonly vgaBios: string | undefined;
+  readonly optionRoms: readonly string[];
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  readonly commandLine: string;
+}
