@@ -7,6 +7,7 @@ import type { PortSpace } from "./bus/io.ts";
 import type { Clock } from "./clock.ts";
 import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
+import type { Doorbell } from "./thread/doorbell.ts";
 
 /** Why `Vcpu.run` came back. */
 export type VcpuExit =
@@ -29,6 +30,11 @@ export interface VcpuEnvironment {
   /** CPU model and features as -cpu gave them, e.g. "qemu64,+aes". */
   readonly model: string;
   readonly index: number;
+  /**
+   * The thread's doorbell, a word in the guest's memory at `wake.address`. While it is not zero, `run` returns "slice"
+   * within about 100,000 instructions; the caller takes the ring.
+   */
+  readonly wake: Doorbell;
 }
 
 export interface Vcpu extends CpuPins {

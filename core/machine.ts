@@ -1,9 +1,14 @@
 /** What a machine plugin says about itself. The machine assembles devices; the runtime gives it threads and options. */
 
-import type { Vcpu } from "./accel.ts";
-import type { DeviceContext } from "./device.ts";
+import type { Accelerator, Vcpu } from "./accel.ts";
+import type { PortSpace } from "./bus/io.ts";
+import type { PciBus } from "./bus/pci.ts";
+import type { Device, DeviceContext, DeviceType, Properties } from "./device.ts";
+import type { AddressSpace } from "./memory/address-space.ts";
 import type { GuestMemory } from "./memory/guest-memory.ts";
+import type { InfoRegistry } from "./monitor/info.ts";
 import type { MachineOptions } from "./options/machine-options.ts";
+import type { Doorbell } from "./thread/doorbell.ts";
 
 /** Everything a machine is given to assemble itself. Devices come from the registry, by name. */
 export interface MachineRuntime {
@@ -11,6 +16,25 @@ export interface MachineRuntime {
   readonly options: MachineOptions;
   /** What all devices of this machine get, but for their names. */
   readonly services: Omit<DeviceContext, "name" | "ports" | "memory" | "dma" | "pci" | "isaIrq" | "isaDma">;
+  /** The device type of that name; loads the plugin that brings it, and lists near matches when there is none. */
+  deviceType(name: string): Promise<DeviceType>;
+  /** The accelerator of `options.accelerator`. */
+  readonly accelerator: Accelerator;
+  /** Wakes the vCPU thread; goes into `VcpuEnvironment.wake`. */
+  readonly wake: Doorbell;
+  /** Where the machine and its devices register texts for the monitor's `info`. */
+  readonly info: InfoRegistry;
+}
+
+/** A device in its place, for `info qtree`. */
+export interface DeviceNode {
+  readonly type: DeviceType;
+  /** The id the user gave, or undefined. */
+  readonly id: string | undefined;
+  /** Instance name, under which its state is attached. */
+  readonly name: string;
+  readonly properties: Properties;
+  readonly device: Device;
 }
 
 /** An assembled machine. */
@@ -18,6 +42,10 @@ export interface Machine {
   /** Resets every device and CPU, as the reset button does. */
   reset(): void;
   readonly vcpus: readonly Vcpu[];
+  readonly memory: AddressSpace;
+  readonly ports: PortSpace;
+  readonly pci: PciBus | undefined;
+  readonly devices: readonly DeviceNode[];
   /** Presses the power button (ACPI). */
   powerButton(): void;
 }

@@ -1,0 +1,22 @@
+/**
+ * Texts of the monitor's `info` commands that only the machine's thread can give: the machine and its devices register
+ * a function per subject ("pic", "irq"), the monitor asks by name.
+ */
+
+/** Lines as the monitor prints them, each ended by a newline. */
+export type InfoProvider = () => string;
+
+export class InfoRegistry {
+  readonly #providers = new Map<string, InfoProvider>();
+
+  /** Registers a subject; several providers of one subject are printed in the order they came. */
+  add(subject: string, provider: InfoProvider): void {
+    const before = this.#providers.get(subject);
+    this.#providers.set(subject, before ? () => before() + provider() : provider);
+  }
+
+  /** The text, or undefined when nobody provides the subject. */
+  text(subject: string): string | undefined {
+    return this.#providers.get(subject)?.();
+  }
+}

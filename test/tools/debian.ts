@@ -1,0 +1,194 @@
+/**
+ * Debian packages without root rights: an apt of our own (its lists, sources and state live in the cache folder, the
+ * system's dpkg and apt databases are neither read nor changed), `apt-get download`, and `dpkg-deb -x` into the cache.
+ * Foreign architectures are just another index to this apt.
+ */
+
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { QemuError } from "../../core/errors.ts";
+import { cachePath, exists, makeAtomically, withLock } from "./cache.ts";
+
+export type Architecture = "amd64" | "i386";
+
+/** One unpacked package. */
+export interface UnpackedPackage {
+  readonly name: string;
+  readonly version: string;
+  /** The folder that holds the package's files as under `/`. */
+  readonly root: string;
+}
+
+export type Progress = (line: string) => void;
+
+const SUITE = "bookworm";
+const DEFAULT_MIRROR = "http://deb.debian.org/debian";
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const LISTS_MAX_AGE_MS = 24 * 3600 * 1000;
+
+const aptPath = (...parts: string[]): string => cachePath("apt", ...parts);
+const run = promisify(execFile);
+
+async function command(file: string, args: readonly string[], cwd?: string): Promise<string> {
+  try {
+    const env = { ...process.env, LC_ALL: "C" };
+    return (await run(file, [...args], { cwd, env, maxBuffer: 64 << 20 })).stdout;
+  } catch (cause) {
+    const failure = cause as NodeJS.ErrnoException & { stderr?: string };
+    if (failure.code === "ENOENT") {
+      throw new QemuError("fetch-tool-missing", `'${file}' is needed to fetch Debian packages and was not found`, {
+        cause,
+        hint: "run this on Debian or a system derived from it, or put the files into the cache by hand",
+      });
+    }
+    const reason = (failure.stderr ?? failure.message).trim().split("\n").slice(-3).join("; ");
+    throw new QemuError("fetch-failed", `${file} ${args.at(-1) ?? ""}: ${reason}`, { cause });
+  }
+}
+
+/** Options that make apt use nothing of the system's but its network configuration. */
+function aptOptions(): string[] {
+  const options: Record<string, string> = {
+    "Dir::State": aptPath("state"),
+    "Dir::State::lists": aptPath("lists"),
+    "Dir::State::status": aptPath("status"),
+    "Dir::Cache": aptPath("cache"),
+    "Dir::Etc::sourcelist": aptPath("sources.list"),
+    "Dir::Etc::sourceparts": "/dev/null",
+    "Dir::Etc::preferences": "/dev/null",
+    "Dir::Etc::preferencesparts": "/dev/null",
+    "APT::Architecture": "amd64",
+    "APT::Architectures": "amd64,i386",
+    "APT::Sandbox::User": "root",
+    "Acquire::Languages": "none",
+    "Acquire::Retries": "3",
+  };
+  return Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
+}
+
+/** The mirror the system itself uses for Debian, else the default one. */
+async function mirror(): Promise<string> {
+  if (process.env.QEMU_NEXT_DEBIAN_MIRROR) return process.env.QEMU_NEXT_DEBIAN_MIRROR;
+  const parts = await readdir("/etc/apt/sources.list.d").catch(() => []);
+  for (const file of ["sources.list", ...parts.map((part) => join("sources.list.d", part))]) {
+    const text = await readFile(join("/etc/apt", file), "utf8").catch(() => "");
+    const found = /^(?:URIs:|deb\b.*?)\s+(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(text);
+    if (found) return found[1];
+  }
+  return DEFAULT_MIRROR;
+}
+
+/** Brings our apt's package lists up to date; once a day is enough. */
+async function updateLists(progress: Progress, force = false): Promise<void> {
+  const stamp = aptPath("updated");
+  const updated = await stat(stamp).catch(() => undefined);
+  if (!force && updated && Date.now() - updated.mtimeMs < LISTS_MAX_AGE_MS) return;
+  for (const folder of ["state", "lists/partial", "cache/archives/partial"]) {
+    await mkdir(aptPath(folder), { recursive: true });
+  }
+  const base = await mirror();
+  const options = (await exists(KEYRING)) ? `[arch=amd64,i386 signed-by=${KEYRING}]` : "[arch=amd64,i386]";
+  const sources = [
+    `deb ${options} ${base} ${SUITE} main`,
+    `deb ${options} ${base} ${SUITE}-updates main`,
+    `deb ${options} ${base}-security ${SUITE}-security main`,
+  ];
+  await writeFile(aptPath("sources.list"), `${sources.join("\n")}\n`);
+  await writeFile(aptPath("status"), "");
+  progress(`updating package lists from ${base} (${SUITE})`);
+  await command("apt-get", [...aptOptions(), "-q", "update"]);
+  await writeFile(stamp, "");
+  await utimes(stamp, new Date(), new Date());
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly version: string;
+  readonly depends: readonly string[];
+}
+
+/** The newest version apt knows of a package. */
+async function candidate(name: string, architecture: Architecture): Promise<Candidate> {
+  const text = await command("apt-cache", [...aptOptions(), "show", "--no-all-versions", `${name}:${architecture}`]);
+  const field = (key: string): string => new RegExp(`^${key}: (.*)$`, "m").exec(text)?.[1] ?? "";
+  const version = field("Version");
+  if (version === "") throw new QemuError("fetch-failed", `Debian ${SUITE} has no package ${name}:${architecture}`);
+  const depends = field("Depends").split(/\s*,\s*/);
+  return { name, version, depends: depends.map((entry) => entry.split(/[\s(|]/)[0]) };
+}
+
+/**
+ * The package that carries a kernel: for a meta package such as linux-image-cloud-amd64 what it depends on, unsigned
+ * when `unsigned` is set.
+ */
+export async function resolveKernel(meta: string, architecture: Architecture, unsigned: boolean): Promise<string> {
+  const { depends } = await candidate(meta, architecture);
+  const image = depends.find((name) => /^linux-image-\d/.test(name));
+  if (image === undefined) throw new QemuError("fetch-failed", `package ${meta} names no kernel image`);
+  return unsigned ? `${image}-unsigned` : image;
+}
+
+export interface PackageRequest {
+  readonly name: string;
+  readonly architecture: Architecture;
+  /** The name is a kernel's meta package: fetch the image it depends on. */
+  readonly kernel?: "signed" | "unsigned";
+}
+
+/** Downloads and unpacks one package, unless the newest version is there already. */
+async function fetchPackage(request: PackageRequest, progress: Progress): Promise<UnpackedPackage> {
+  const { architecture, kernel } = request;
+  const name = kernel ? await resolveKernel(request.name, architecture, kernel === "unsigned") : request.name;
+  const { version } = await candidate(name, architecture);
+  const root = cachePath("debian", `${name}_${version.replaceAll(":", "%3a")}_${architecture}`);
+  if (await exists(root)) return { name, version, root };
+  progress(`downloading ${name} ${version} (${architecture})`);
+  await makeAtomically(root, async (temporary) => {
+    const download = `${temporary}/.download`;
+    await mkdir(download, { recursive: true });
+    await command("apt-get", [...aptOptions(), "-q", "download", `${name}:${architecture}`], download);
+    const [file] = await readdir(download);
+    if (file === undefined) throw new QemuError("fetch-failed", `apt-get downloaded nothing for ${name}`);
+    progress(`unpacking ${file}`);
+    await command("dpkg-deb", ["-x", join(download, file), temporary]);
+    const { rm } = await import("node:fs/promises");
+    await rm(download, { recursive: true });
+  });
+  return { name, version, root };
+}
+
+const manifestPath = (set: string): string => cachePath("sets", `${set}.json`);
+
+/** A set's packages as fetched before, or undefined when it is not (wholly) there. No network. */
+export async function cachedSet(set: string): Promise<UnpackedPackage[] | undefined> {
+  const text = await readFile(manifestPath(set), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const packages = JSON.parse(text) as UnpackedPackage[];
+  for (const { root } of packages) if (!(await exists(root))) return undefined;
+  return packages;
+}
+
+/**
+ * Fetches all packages of a set into the cache, and returns where they lie. What is there already is used without
+ * asking the network, unless `update` asks for newer versions. Safe to run in several processes at once.
+ */
+export async function fetchSet(
+  set: string,
+  requests: readonly PackageRequest[],
+  options: { progress?: Progress; update?: boolean } = {},
+): Promise<UnpackedPackage[]> {
+  const { progress = () => {}, update = false } = options;
+  const present = update ? undefined : await cachedSet(set);
+  if (present) return present;
+  return withLock("apt", async () => {
+    const meanwhile = update ? undefined : await cachedSet(set);
+    if (meanwhile) return meanwhile;
+    await updateLists(progress, update);
+    const packages: UnpackedPackage[] = [];
+    for (const request of requests) packages.push(await fetchPackage(request, progress));
+    await makeAtomically(manifestPath(set), (file) => writeFile(file, `${JSON.stringify(packages, undefined, 2)}\n`));
+    return packages;
+  });
+}
