@@ -1,8 +1,8 @@
 /** The project's cache folder, and the locks and atomic moves that let several processes fill it at once. */
 
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { cacheDirectory } from "../../machines/pc/firmware.ts";
 

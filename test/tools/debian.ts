@@ -5,7 +5,7 @@
  */
 
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { QemuError } from "../../core/errors.ts";
@@ -90,17 +90,12 @@ async function updateLists(progress: Progress, force = false): Promise<void> {
   }
   const base = await mirror();
   const options = (await exists(KEYRING)) ? `[arch=amd64,i386 signed-by=${KEYRING}]` : "[arch=amd64,i386]";
-  const sources = [
-    `deb ${options} ${base} ${SUITE} main`,
-    `deb ${options} ${base} ${SUITE}-updates main`,
-    `deb ${options} ${base}-security ${SUITE}-security main`,
-  ];
-  await writeFile(aptPath("sources.list"), `${sources.join("\n")}\n`);
+  // The point release alone: its files do not vanish between the index and the download, as superseded updates do.
+  await writeFile(aptPath("sources.list"), `deb ${options} ${base} ${SUITE} main\n`);
   await writeFile(aptPath("status"), "");
   progress(`updating package lists from ${base} (${SUITE})`);
   await command("apt-get", [...aptOptions(), "-q", "update"]);
   await writeFile(stamp, "");
-  await utimes(stamp, new Date(), new Date());
 }
 
 interface Candidate {
@@ -153,7 +148,6 @@ async function fetchPackage(request: PackageRequest, progress: Progress): Promis
     if (file === undefined) throw new QemuError("fetch-failed", `apt-get downloaded nothing for ${name}`);
     progress(`unpacking ${file}`);
     await command("dpkg-deb", ["-x", join(download, file), temporary]);
-    const { rm } = await import("node:fs/promises");
     await rm(download, { recursive: true });
   });
   return { name, version, root };
@@ -161,13 +155,20 @@ async function fetchPackage(request: PackageRequest, progress: Progress): Promis
 
 const manifestPath = (set: string): string => cachePath("sets", `${set}.json`);
 
+interface Manifest {
+  /** What was asked for; another list of packages under the same name is fetched anew. */
+  readonly requests: readonly PackageRequest[];
+  readonly packages: readonly UnpackedPackage[];
+}
+
 /** A set's packages as fetched before, or undefined when it is not (wholly) there. No network. */
-export async function cachedSet(set: string): Promise<UnpackedPackage[] | undefined> {
+async function cachedSet(set: string, requests: readonly PackageRequest[]): Promise<UnpackedPackage[] | undefined> {
   const text = await readFile(manifestPath(set), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const packages = JSON.parse(text) as UnpackedPackage[];
-  for (const { root } of packages) if (!(await exists(root))) return undefined;
-  return packages;
+  const manifest = JSON.parse(text) as Manifest;
+  if (JSON.stringify(manifest.requests) !== JSON.stringify(requests)) return undefined;
+  for (const { root } of manifest.packages) if (!(await exists(root))) return undefined;
+  return [...manifest.packages];
 }
 
 /**
@@ -180,15 +181,16 @@ export async function fetchSet(
   options: { progress?: Progress; update?: boolean } = {},
 ): Promise<UnpackedPackage[]> {
   const { progress = () => {}, update = false } = options;
-  const present = update ? undefined : await cachedSet(set);
+  const present = update ? undefined : await cachedSet(set, requests);
   if (present) return present;
   return withLock("apt", async () => {
-    const meanwhile = update ? undefined : await cachedSet(set);
+    const meanwhile = update ? undefined : await cachedSet(set, requests);
     if (meanwhile) return meanwhile;
     await updateLists(progress, update);
     const packages: UnpackedPackage[] = [];
     for (const request of requests) packages.push(await fetchPackage(request, progress));
-    await makeAtomically(manifestPath(set), (file) => writeFile(file, `${JSON.stringify(packages, undefined, 2)}\n`));
+    const manifest: Manifest = { requests, packages };
+    await makeAtomically(manifestPath(set), (file) => writeFile(file, `${JSON.stringify(manifest, undefined, 2)}\n`));
     return packages;
   });
 }
