@@ -4,6 +4,7 @@
  */
 
 import type { BlockPort } from "./block/port.ts";
+import type { BoardPorts } from "./board.ts";
 import type { PortSpace } from "./bus/io.ts";
 import type { IsaDmaChannel } from "./bus/isa-dma.ts";
 import type { PciBus } from "./bus/pci.ts";
@@ -117,6 +118,8 @@ export interface DeviceContext {
   isaIrq(line: number): IrqLine;
   isaDma(channel: number): IsaDmaChannel;
   readonly pci: PciBus | undefined;
+  /** What the board wires to its own chips; devices a user creates get none of it. */
+  readonly board?: BoardPorts;
   /** The channel a "chardev" property names; the null channel when it is unset. */
   chardev(id: string | undefined): CharPort;
   /** The disk a "drive" property names. */
