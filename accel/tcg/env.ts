@@ -1,0 +1,256 @@
+/**
+ * The state of one x86 CPU ("env"), laid out in the shared memory. Everything that runs guest code addresses it by
+ * offset: IR slots, the interpreter, compiled code, the helpers in `assembly/` (which get these offsets as constants
+ * from a generated file).
+ *
+ * Conventions:
+ *  - A register that IR can name is a 64-bit slot below offset 65536.
+ *  - Outside long mode the upper halves of general registers and rip are kept as they are (zero after reset).
+ *  - Arithmetic flags are lazy: `ccOp` says how to compute them from `ccDst`, `ccSrc` and `ccSrc2`; `eflags` holds the
+ *    others (TF IF IOPL NT RF VM AC VIF VIP ID) and never the arithmetic flags or DF; `df` is +1 or -1.
+ *  - Segment registers in the order ES CS SS DS FS GS; `segAttr` is the descriptor's high word masked with 0x00f0ff00.
+ */
+
+import { array, defineState, i32, u8, u32, u64 } from "../../core/state/state.ts";
+
+export const CPU_STATE = defineState(
+  "x86-cpu",
+  1,
+  {
+    /** RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
+    regs: array(u64, 16),
+    rip: u64,
+    ccOp: u64,
+    ccDst: u64,
+    ccSrc: u64,
+    ccSrc2: u64,
+    df: u64,
+    eflags: u64,
+    segBase: array(u64, 6),
+    segLimit: array(u32, 6),
+    segAttr: array(u32, 6),
+    segSelector: array(u32, 6),
+    ldtBase: u64,
+    trBase: u64,
+    gdtBase: u64,
+    idtBase: u64,
+    ldtLimit: u32,
+    ldtAttr: u32,
+    ldtSelector: u32,
+    trLimit: u32,
+    trAttr: u32,
+    trSelector: u32,
+    gdtLimit: u32,
+    idtLimit: u32,
+    cr0: u64,
+    cr2: u64,
+    cr3: u64,
+    cr4: u64,
+    dr: array(u64, 8),
+    efer: u64,
+    star: u64,
+    lstar: u64,
+    cstar: u64,
+    sfmask: u64,
+    kernelGsBase: u64,
+    sysenterCs: u64,
+    sysenterEsp: u64,
+    sysenterEip: u64,
+    pat: u64,
+    tscAux: u64,
+    tscOffset: u64,
+    miscEnable: u64,
+    xcr0: u64,
+    mtrrDefType: u64,
+    mtrrFixed: array(u64, 11),
+    mtrrVariable: array(u64, 16),
+    mcgStatus: u64,
+    microcode: u64,
+    smbase: u32,
+    /** Bits HF_* below. */
+    hflags: u32,
+    /** All ones, or bit 20 clear while A20 is masked. */
+    a20Mask: u32,
+    halted: u32,
+    /** 1 while NMIs are held off until IRET. */
+    nmiBlocked: u32,
+    /** 1 inside SMM. */
+    smm: u32,
+    /** INHIBIT_*: interrupts are held off for one instruction. */
+    inhibit: u32,
+    /** x87: eight registers of 16 bytes: 64-bit significand, then sign and exponent in the low 16 bits. Physical order. */
+    fpr: array(u64, 16),
+    /** TOP */
+    fpTop: u32,
+    /** Status word without TOP. */
+    fpStatus: u32,
+    fpControl: u32,
+    /** 1 = empty, by physical register. */
+    fpEmpty: array(u8, 8),
+    fpOpcode: u32,
+    fpCs: u32,
+    fpDs: u32,
+    fpIp: u64,
+    fpDp: u64,
+    mxcsr: u32,
+    /** XMM0..XMM15, 16 bytes each. */
+    xmm: array(u64, 32),
+    /** Upper halves of YMM0..YMM15. */
+    ymmHigh: array(u64, 32),
+  },
+  {
+    unsaved: {
+      /** IRQ_* bits: what waits for delivery. Written by any thread with Atomics. */
+      interruptRequest: i32,
+      /** Nonzero: leave compiled code at the next block end. Written by any thread with Atomics. */
+      exitRequest: i32,
+      /** A pending exception: vector (-1 none), error code, whether it has one. */
+      excVector: i32,
+      excError: u32,
+      excHasError: u32,
+      /** Address of the op that runs or that faulted, in the shared memory. */
+      opPointer: u32,
+      /** Instructions left in this slice. */
+      budget: i32,
+      /** Address of the TLB in use (it follows the privilege). */
+      tlb: u32,
+      /** Linear address of the instruction that started last, in step mode. */
+      lastTb: u32,
+      /** CPUID feature words, for checks at run time: see x86/cpuid.ts. */
+      features: array(u32, 16),
+      /** Counters for -d stats. */
+      tlbMisses: u64,
+      pageFaults: u64,
+      instructions: u64,
+      tlbFlushes: u64,
+      /** IR temporaries. */
+      temps: array(u64, 256),
+      /** IR vector temporaries, 16 bytes each. */
+      vtemps: array(u64, 64),
+      /** Scratch for helpers, 1 KiB. */
+      scratch: array(u64, 128),
+    },
+  },
+);
+
+const { offsets } = CPU_STATE;
+
+/** Byte offset of a general register's slot. */
+export const regOffset = (index: number): number => offsets.regs + index * 8;
+export const segBaseOffset = (index: number): number => offsets.segBase + index * 8;
+export const xmmOffset = (index: number): number => offsets.xmm + index * 16;
+export const ENV = offsets;
+
+// Layout of one CPU's section in the shared memory, relative to env.
+export const TLB_ENTRIES = 1024;
+/** tagRead i64, tagWrite i64, tagFetch i64, addend i32, log i32 */
+export const TLB_ENTRY_SIZE = 32;
+export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const ENV_SIZE = 16384;
+/** One TLB per MMU index. */
+export const MMU_KERNEL = 0;
+export const MMU_USER = 1;
+/** Supervisor while SMAP does not apply (EFLAGS.AC, or CR4.SMAP off). */
+export const MMU_KERNEL_NOSMAP = 2;
+export const MMU_COUNT = 3;
+export const TLB_OFFSET = ENV_SIZE;
+/** For each TLB: a count, then the indices filled since the last flush (u16 each). */
+export const TLB_LOG_OFFSET = TLB_OFFSET + MMU_COUNT * TLB_SIZE;
+export const TLB_LOG_SIZE = 16 + TLB_ENTRIES * 2;
+export const CPU_SECTION_SIZE = 131072;
+if (CPU_STATE.size > ENV_SIZE) throw new RangeError(`CPU state is ${CPU_STATE.size} bytes`);
+
+// Low bits of a TLB tag: any set bit makes the inline comparison fail and sends the access to the slow path.
+export const TLB_INVALID = 0x800;
+/** No plain memory behind the page: go through the address space. */
+export const TLB_MMIO = 0x400;
+/** Writes must be told: translated code or logging. */
+export const TLB_NOTIFY = 0x200;
+
+// hflags: the mode a block is translated for.
+export const HF_CPL = 0b11;
+/** CS.D */
+export const HF_CS32 = 1 << 2;
+/** CS.L in long mode */
+export const HF_CS64 = 1 << 3;
+/** SS.B */
+export const HF_SS32 = 1 << 4;
+/** Some of DS, ES, SS has a base other than zero. */
+export const HF_ADDSEG = 1 << 5;
+export const HF_PE = 1 << 6;
+export const HF_VM = 1 << 7;
+/** EFER.LMA */
+export const HF_LMA = 1 << 8;
+/** Some of CS, DS, ES, SS has a limit or type that accesses must be checked against. */
+export const HF_SEGCHECK = 1 << 9;
+export const HF_TF = 1 << 10;
+/** CR0.MP, EM, TS */
+export const HF_MP = 1 << 11;
+export const HF_EM = 1 << 12;
+export const HF_TS = 1 << 13;
+/** CR4.OSFXSR */
+export const HF_OSFXSR = 1 << 14;
+/** CR4.OSXSAVE */
+export const HF_OSXSAVE = 1 << 15;
+/** EFLAGS.IOPL, two bits */
+export const HF_IOPL_SHIFT = 16;
+export const HF_SMM = 1 << 18;
+/** The next instruction's interrupts are held off (STI, MOV SS): a block of one instruction. */
+export const HF_INHIBIT = 1 << 19;
+/** Debug registers hold an enabled breakpoint: blocks of one instruction, checked. */
+export const HF_DEBUG = 1 << 20;
+/** EFLAGS.RF is set: instruction breakpoints do not fire, and it is cleared after one instruction. */
+export const HF_RF = 1 << 21;
+/** CR4.UMIP, CR4.TSD, CR4.PCE... are looked at by helpers at run time. */
+
+// interruptRequest bits.
+export const IRQ_INTR = 1;
+export const IRQ_NMI = 2;
+export const IRQ_SMI = 4;
+export const IRQ_INIT = 8;
+export const IRQ_SIPI = 16;
+export const IRQ_RESET = 32;
+
+// inhibit values.
+export const INHIBIT_STI = 1;
+export const INHIBIT_MOV_SS = 2;
+
+// ccOp: how to compute the arithmetic flags. The low two bits of sized ops give the size (0 = 8, 1 = 16, 2 = 32, 3 = 64).
+/** ccSrc holds the flags themselves. */
+export const CC_EFLAGS = 0;
+/** ccDst = result, ccSrc = second operand. */
+export const CC_ADD = 4;
+/** ccDst = result, ccSrc = second operand, ccSrc2 = carry in. */
+export const CC_ADC = 8;
+/** ccDst = result, ccSrc = subtrahend. */
+export const CC_SUB = 12;
+/** ccDst = result, ccSrc = subtrahend, ccSrc2 = borrow in. */
+export const CC_SBB = 16;
+/** ccDst = result; CF = OF = 0. */
+export const CC_LOGIC = 20;
+/** ccDst = result, ccSrc = CF before. */
+export const CC_INC = 24;
+export const CC_DEC = 28;
+/** ccDst = result, ccSrc = operand shifted by count - 1: CF is its top bit. */
+export const CC_SHL = 32;
+/** ccDst = result, ccSrc = operand shifted by count - 1: CF is its bit 0 (SHR and SAR). */
+export const CC_SAR = 36;
+/** ccDst = low result, ccSrc = nonzero if the result did not fit: CF = OF = (ccSrc != 0). */
+export const CC_MUL = 40;
+/** ccDst = result; CF = (ccSrc != 0), OF = 0 (BLSR, BLSMSK, BLSI, BZHI, BEXTR). */
+export const CC_BMI = 44;
+/** ccSrc holds the flags except CF, ccDst holds CF (ADCX); except OF, ccSrc2 holds OF (ADOX); both (ADCOX). */
+export const CC_ADCX = 48;
+export const CC_ADOX = 49;
+export const CC_ADCOX = 50;
+/** ccDst = 0 or not: ZF; all others zero (POPCNT). */
+export const CC_POPCNT = 51;
+/** Unknown while translating: the value in env counts. */
+export const CC_DYNAMIC = 63;
+
+export const CC_C = 0x001;
+export const CC_P = 0x004;
+export const CC_A = 0x010;
+export const CC_Z = 0x040;
+export const CC_S = 0x080;
+export const CC_O = 0x800;

@@ -1,0 +1,235 @@
+/**
+ * Builds the IR of one translation block. Ops stand in parallel arrays; a value is a number: the byte offset of a slot
+ * in env (below 65536), or CONST_BASE plus an index into the block's constants.
+ *
+ * Temporaries live until the end of the guest instruction they were made in.
+ */
+
+import { ENV } from "../env.ts";
+import { OP } from "./ops.ts";
+
+export type Value = number;
+export type Label = number;
+
+export const CONST_BASE = 0x10000;
+const MAX_OPS = 4096;
+const TEMPS = 256;
+const VTEMPS = 32;
+
+/** No operand. */
+export const NONE = -1;
+
+export class IrBuilder {
+  /** Number of ops so far; the arrays below are valid up to it. */
+  count = 0;
+  readonly op = new Uint16Array(MAX_OPS);
+  readonly d = new Int32Array(MAX_OPS);
+  readonly a = new Int32Array(MAX_OPS);
+  readonly b = new Int32Array(MAX_OPS);
+  /** select: value if true; lea: scale; call: helper; branches: label. */
+  readonly c = new Int32Array(MAX_OPS);
+  /** select: value if false; lea: displacement; call: immediate. */
+  readonly e = new Int32Array(MAX_OPS);
+  readonly constLow: number[] = [];
+  readonly constHigh: number[] = [];
+  /** One entry per guest instruction: first op, offset of the instruction from the block's start, ccOp there. */
+  readonly insnOp: number[] = [];
+  readonly insnOffset: number[] = [];
+  readonly insnCcOp: number[] = [];
+  labels = 0;
+  readonly #helpers: ReadonlyMap<string, number>;
+  readonly #constIndex = new Map<string, number>();
+  #temps = 0;
+  #vtemps = 0;
+
+  /** `helpers` numbers the helper functions by name. */
+  constructor(helpers: ReadonlyMap<string, number>) {
+    this.#helpers = helpers;
+  }
+
+  reset(): void {
+    this.count = 0;
+    this.labels = 0;
+    this.constLow.length = 0;
+    this.constHigh.length = 0;
+    this.insnOp.length = 0;
+    this.insnOffset.length = 0;
+    this.insnCcOp.length = 0;
+    this.#constIndex.clear();
+    this.#temps = 0;
+    this.#vtemps = 0;
+  }
+
+  /** Room for another instruction's ops. */
+  get full(): boolean {
+    return this.count > MAX_OPS - 1024;
+  }
+
+  /** Starts a guest instruction, `offset` bytes after the block's start. */
+  beginInsn(offset: number, ccOp: number): void {
+    this.insnOp.push(this.count);
+    this.insnOffset.push(offset);
+    this.insnCcOp.push(ccOp);
+    this.#temps = 0;
+    this.#vtemps = 0;
+  }
+
+  temp(): Value {
+    if (this.#temps === TEMPS) throw new RangeError("out of IR temporaries");
+    return ENV.temps + 8 * this.#temps++;
+  }
+
+  /** A 16-byte temporary. */
+  vtemp(): Value {
+    if (this.#vtemps === VTEMPS) throw new RangeError("out of IR vector temporaries");
+    return ENV.vtemps + 16 * this.#vtemps++;
+  }
+
+  /** A constant from its two int32 halves; one argument is sign-extended. */
+  const(low: number, high: number = low >> 31): Value {
+    low |= 0;
+    const key = `${low},${high}`;
+    let index = this.#constIndex.get(key);
+    if (index === undefined) {
+      index = this.constLow.push(low) - 1;
+      this.constHigh.push(high | 0);
+      this.#constIndex.set(key, index);
+    }
+    return CONST_BASE + index;
+  }
+
+  /** A 32-bit constant, zero-extended. */
+  constU(value: number): Value {
+    return this.const(value, 0);
+  }
+
+  isConst(value: Value): boolean {
+    return value >= CONST_BASE;
+  }
+
+  emit(op: number, d: Value, a: Value = NONE, b: Value = NONE, c = NONE, e = 0): void {
+    const at = this.count++;
+    this.op[at] = op;
+    this.d[at] = d;
+    this.a[at] = a;
+    this.b[at] = b;
+    this.c[at] = c;
+    this.e[at] = e;
+  }
+
+  /** d = a */
+  mov(d: Value, a: Value): void {
+    if (d !== a) this.emit(OP.mov, d, a);
+  }
+
+  /** A new temporary holding `name(a)`. */
+  unary(name: string, a: Value): Value {
+    const d = this.temp();
+    this.emit(OP[name], d, a);
+    return d;
+  }
+
+  /** A new temporary holding `name(a, b)`, e.g. binary("add32", x, y). */
+  binary(name: string, a: Value, b: Value): Value {
+    const d = this.temp();
+    this.emit(OP[name], d, a, b);
+    return d;
+  }
+
+  /** d = name(a, b) */
+  binaryTo(d: Value, name: string, a: Value, b: Value): void {
+    this.emit(OP[name], d, a, b);
+  }
+
+  /** A new temporary: condition(a, b) ? x : y; `name` e.g. "sel_ltu32". */
+  select(name: string, a: Value, b: Value, x: Value, y: Value): Value {
+    const d = this.temp();
+    this.emit(OP[name], d, a, b, x, y);
+    return d;
+  }
+
+  /** a + (b << scale) + displacement, cut to 32 bits if `bits` is 32. b may be NONE. */
+  lea(bits: 32 | 64, a: Value, b: Value, scale: number, displacement: number): Value {
+    const d = this.temp();
+    this.emit(bits === 32 ? OP.lea32 : OP.lea64, d, a, b, scale, displacement);
+    return d;
+  }
+
+  /** Loads from a linear guest address. */
+  load(name: "ld8u" | "ld16u" | "ld32u" | "ld64" | "ld8s64" | "ld16s64" | "ld32s64", address: Value): Value {
+    const d = this.temp();
+    this.emit(OP[name], d, address);
+    return d;
+  }
+
+  store(name: "st8" | "st16" | "st32" | "st64", address: Value, value: Value): void {
+    this.emit(OP[name], NONE, address, value);
+  }
+
+  /** d (a vector slot) = 16 bytes at a linear address; `aligned` raises #GP on a misaligned address. */
+  load128(d: Value, address: Value): void {
+    this.emit(OP.ld128, d, address);
+  }
+
+  store128(address: Value, value: Value): void {
+    this.emit(OP.st128, NONE, address, value);
+  }
+
+  /** Reads a field of env that is not a slot: `name` "envld8u", "envld16u" or "envld32u". */
+  envLoad(name: string, offset: number): Value {
+    const d = this.temp();
+    this.emit(OP[name], d, offset);
+    return d;
+  }
+
+  envStore(name: string, offset: number, value: Value): void {
+    this.emit(OP[name], NONE, offset, value);
+  }
+
+  /** Calls helper(env, a, b, imm): u64 and returns its result. */
+  call(helper: string, a: Value = NONE, b: Value = NONE, imm = 0): Value {
+    const d = this.temp();
+    this.emit(OP.call, d, a, b, this.#helper(helper), imm);
+    return d;
+  }
+
+  /** Calls helper(env, a, b, imm) for its effects. */
+  callVoid(helper: string, a: Value = NONE, b: Value = NONE, imm = 0): void {
+    this.emit(OP.callv, NONE, a, b, this.#helper(helper), imm);
+  }
+
+  label(): Label {
+    return this.labels++;
+  }
+
+  bind(label: Label): void {
+    this.emit(OP.label, NONE, NONE, NONE, label);
+  }
+
+  br(label: Label): void {
+    this.emit(OP.br, NONE, NONE, NONE, label);
+  }
+
+  /** Jumps to `label` if condition(a, b); `name` e.g. "br_ne32". */
+  brIf(name: string, a: Value, b: Value, label: Label): void {
+    this.emit(OP[name], NONE, a, b, label);
+  }
+
+  exitChain(slot: 0 | 1): void {
+    this.emit(OP.exit_chain, NONE, NONE, NONE, slot);
+  }
+
+  exitLookup(): void {
+    this.emit(OP.exit_lookup, NONE);
+  }
+
+  exitMain(): void {
+    this.emit(OP.exit_main, NONE);
+  }
+
+  #helper(name: string): number {
+    const index = this.#helpers.get(name);
+    if (index === undefined) throw new RangeError(`no helper '${name}'`);
+    return index;
+  }
+}
