@@ -23,9 +23,9 @@ export interface InitramfsOptions {
 }
 
 const APPLETS =
-  "[ ash awk basename blkid cat chmod chroot clear cmp cp cttyhack cut date dd df dirname dmesg du echo env expr false " +
-  "find free fsync getty grep gunzip gzip halt hd head hexdump hostname id ifconfig insmod ip kill less ln losetup ls " +
-  "lsmod lspci md5sum mkdir mke2fs mkfs.ext2 mknod mkswap modprobe more mount mv nc netstat nproc od ping pivot_root " +
+  "[ ash awk basename cat chmod chroot clear cmp cp cttyhack cut date dd df dirname dmesg du echo env expr false " +
+  "find free getty grep gunzip gzip halt head hexdump hostname id ifconfig insmod ip kill less ln losetup ls " +
+  "lsmod md5sum mkdir mke2fs mknod mkswap modprobe more mount mv nc netstat nproc od ping pivot_root " +
   "poweroff printf ps pwd readlink reboot reset rm rmdir route sed seq setsid sh sha256sum sleep sort stat stty " +
   "switch_root sync tail tar tee test time timeout top touch tr true tty udhcpc umount uname uniq uptime vi wc wget " +
   "which xxd yes zcat";
@@ -100,7 +100,9 @@ export function buildInitramfs(options: InitramfsOptions): Uint8Array {
     ...["bin", "dev", "proc", "sys", "root", "tmp", "mnt", "modules"].map(
       (path): CpioEntry => ({ path, kind: "directory" }),
     ),
-    ...NODES.map(([name, major, minor]): CpioEntry => ({ path: `dev/${name}`, kind: "character", device: { major, minor } })),
+    ...NODES.map(
+      ([name, major, minor]): CpioEntry => ({ path: `dev/${name}`, kind: "character", device: { major, minor } }),
+    ),
     { path: "bin/busybox", kind: "file", mode: 0o755, data: new Uint8Array(readFileSync(options.busybox)) },
     ...APPLETS.split(" ").map((name): CpioEntry => ({ path: `bin/${name}`, kind: "symlink", data: "busybox" })),
     ...loaded.map(({ name, data }): CpioEntry => ({ path: `modules/${name}`, kind: "file", data })),

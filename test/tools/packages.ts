@@ -24,7 +24,7 @@ export const PACKAGE_SETS = {
   memtest: amd64("memtest86+"),
   ipxe: amd64("ipxe"),
   installer: amd64("debian-installer-12-netboot-amd64"),
-  "multiboot-doc": amd64("multiboot-doc"),
+  multiboot: amd64("multiboot", "grub-invaders"),
   qemu: amd64("qemu-system-x86", "qemu-system-data"),
 } as const satisfies Record<string, readonly PackageRequest[]>;
 
