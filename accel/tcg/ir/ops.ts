@@ -135,6 +135,13 @@ for (const condition of CONDITIONS) {
   row({ name: `br_${condition}32`, kind: "condBranch", signature: "i=ii", wasm: conditionWasm(condition, 32) });
   row({ name: `br_${condition}64`, kind: "condBranch", signature: "i=ll", wasm: conditionWasm(condition, 64) });
 }
+/** Branches if a is a canonical 48-bit address: bits 63..47 all equal. */
+row({
+  name: "br_canonical",
+  kind: "condBranch",
+  signature: "i=l",
+  wasm: [W.i64_const, 47, W.i64_shr_s, W.i64_const, 1, W.i64_add, W.i64_const, 2, W.i64_lt_u],
+});
 for (const condition of CONDITIONS) {
   row({ name: `sel_${condition}32`, kind: "select", signature: "i=ii", wasm: conditionWasm(condition, 32) });
   row({ name: `sel_${condition}64`, kind: "select", signature: "i=ll", wasm: conditionWasm(condition, 64) });

@@ -1,0 +1,609 @@
+/**
+ * Turns guest instructions into the IR of one translation block. The opcode rows' `emit` functions use this class:
+ * operands, addresses, stack, lazy flags and block ends.
+ *
+ * Rules for emit functions:
+ *  1. No guest-visible register changes before the instruction's last possible fault.
+ *  2. env.rip holds the address of the block's start until the block ends; use `nextRip()` and `currentRip()`.
+ *  3. A value of `size` bytes is right in its low `size` bytes; what is above is unspecified unless extended.
+ *  4. After `end*()` nothing is emitted for this block.
+ */
+
+import {
+  CC_ADD,
+  CC_BMI,
+  CC_C,
+  CC_DEC,
+  CC_DYNAMIC,
+  CC_EFLAGS,
+  CC_INC,
+  CC_LOGIC,
+  CC_O,
+  CC_P,
+  CC_S,
+  CC_SHL,
+  CC_SUB,
+  CC_Z,
+  ENV,
+  HF_ADDSEG,
+  HF_CPL,
+  HF_CS32,
+  HF_CS64,
+  HF_IOPL_SHIFT,
+  HF_LMA,
+  HF_PE,
+  HF_SEGCHECK,
+  HF_SS32,
+  HF_VM,
+  regOffset,
+  segBaseOffset,
+} from "../env.ts";
+import { type IrBuilder, type Label, NONE, type Value } from "../ir/builder.ts";
+import type { Condition } from "../ir/ops.ts";
+import { OP } from "../ir/ops.ts";
+import { BASE_RIP, type Insn } from "../x86/insn.ts";
+
+export const RAX = 0;
+export const RCX = 1;
+export const RDX = 2;
+export const RBX = 3;
+export const RSP = 4;
+export const RBP = 5;
+export const RSI = 6;
+export const RDI = 7;
+
+export const ES = 0;
+export const CS = 1;
+export const SS = 2;
+export const DS = 3;
+export const FS = 4;
+export const GS = 5;
+
+/** Left operand of the last compare or subtract: known inside a block only. */
+const CC_LEFT = ENV.temps + 255 * 8;
+const PAGE_SIZE = 4096;
+
+/** A comparison of two values, as branches, selects and sets take it. */
+export interface Test {
+  readonly condition: Condition;
+  readonly width: 32 | 64;
+  readonly a: Value;
+  readonly b: Value;
+}
+
+const INVERSE: Readonly<Record<Condition, Condition>> = {
+  eq: "ne",
+  ne: "eq",
+  lt: "ge",
+  ge: "lt",
+  le: "gt",
+  gt: "le",
+  ltu: "geu",
+  geu: "ltu",
+  leu: "gtu",
+  gtu: "leu",
+  tsteq: "tstne",
+  tstne: "tsteq",
+};
+
+/** x86 condition codes 0, 2, ... 14 (the odd ones are their inverses): O B Z BE S P L LE. */
+const COND_O = 0;
+const COND_B = 1;
+const COND_Z = 2;
+const COND_BE = 3;
+const COND_S = 4;
+const COND_P = 5;
+const COND_L = 6;
+const COND_LE = 7;
+
+export class Translator {
+  readonly ir: IrBuilder;
+  hflags = 0;
+  code64 = false;
+  code32 = false;
+  stack32 = false;
+  cpl = 0;
+  iopl = 0;
+  protectedMode = false;
+  vm86 = false;
+  longMode = false;
+  addSeg = false;
+  segCheck = false;
+  /** Bytes from the block's start to the present instruction, and to the next. */
+  insnStart = 0;
+  insnEnd = 0;
+  /** Where in its page the block starts. */
+  pageOffset = 0;
+  /** Static knowledge of how flags are kept: one of CC_*, or CC_DYNAMIC. */
+  ccOp = CC_DYNAMIC;
+  /** What env.ccOp holds, or -1 if it is not known. */
+  #ccOpStored = -1;
+  /** A block end was emitted. */
+  ended = false;
+
+  constructor(ir: IrBuilder) {
+    this.ir = ir;
+  }
+
+  /** Starts a block for the given mode. */
+  begin(hflags: number, pageOffset: number): void {
+    this.ir.reset();
+    this.hflags = hflags;
+    this.code64 = (hflags & HF_CS64) !== 0;
+    this.code32 = (hflags & HF_CS32) !== 0;
+    this.stack32 = (hflags & HF_SS32) !== 0;
+    this.cpl = hflags & HF_CPL;
+    this.iopl = (hflags >> HF_IOPL_SHIFT) & 3;
+    this.protectedMode = (hflags & HF_PE) !== 0;
+    this.vm86 = (hflags & HF_VM) !== 0;
+    this.longMode = (hflags & HF_LMA) !== 0;
+    this.addSeg = (hflags & HF_ADDSEG) !== 0;
+    this.segCheck = (hflags & HF_SEGCHECK) !== 0;
+    this.pageOffset = pageOffset;
+    this.insnEnd = 0;
+    this.ccOp = CC_DYNAMIC;
+    this.#ccOpStored = CC_DYNAMIC;
+    this.ended = false;
+  }
+
+  /** Starts an instruction of `length` bytes. */
+  beginInsn(length: number): void {
+    this.insnStart = this.insnEnd;
+    this.insnEnd += length;
+    this.ir.beginInsn(this.insnStart, this.ccOp);
+  }
+
+  /** Ends a block that did not end by itself: goes on with the next instruction. */
+  finish(): void {
+    if (!this.ended) this.#jumpTo(this.insnEnd, 0, this.code64 ? 8 : this.code32 ? 4 : 2);
+  }
+
+  // ---- registers
+
+  /** The 64-bit slot of a general register. */
+  reg(index: number): Value {
+    return regOffset(index);
+  }
+
+  /** A register operand of 1, 2, 4 or 8 bytes. Without REX, byte registers 4 to 7 are AH CH DH BH. */
+  readReg(index: number, size: number, rex: boolean): Value {
+    if (size === 1 && !rex && index >= 4 && index < 8) return this.ir.unary("get8h", regOffset(index - 4));
+    return regOffset(index);
+  }
+
+  /** Writes a register operand; 4-byte writes clear the upper half. */
+  writeReg(index: number, size: number, value: Value, rex: boolean): void {
+    if (size === 1 && !rex && index >= 4 && index < 8) {
+      const slot = regOffset(index - 4);
+      this.ir.binaryTo(slot, "put8h", slot, value);
+      return;
+    }
+    const slot = regOffset(index);
+    if (size === 8) this.ir.mov(slot, value);
+    else if (size === 4) this.ir.emit(OP.ext32u, slot, value);
+    else this.ir.binaryTo(slot, size === 2 ? "put16" : "put8", slot, value);
+  }
+
+  /** The ModRM.reg operand. */
+  readG(i: Insn, size = i.opSize): Value {
+    return this.readReg(i.reg, size, i.rex);
+  }
+
+  writeG(i: Insn, value: Value, size = i.opSize): void {
+    this.writeReg(i.reg, size, value, i.rex);
+  }
+
+  /** The immediate, sign-extended to 64 bits. */
+  imm(i: Insn): Value {
+    return this.ir.const(i.imm, i.immHigh);
+  }
+
+  /** `value` zero-extended from `size` bytes to 64 bits. */
+  zext(value: Value, size: number): Value {
+    if (size === 8) return value;
+    return this.ir.unary(size === 4 ? "ext32u" : size === 2 ? "ext16u" : "ext8u", value);
+  }
+
+  /** `value` sign-extended from `size` bytes to 64 bits. */
+  sext(value: Value, size: number): Value {
+    if (size === 8) return value;
+    return this.ir.unary(size === 4 ? "ext32s64" : size === 2 ? "ext16s64" : "ext8s64", value);
+  }
+
+  /** The op width that computes `size` bytes: `op("add", 4)` is "add32". */
+  op(name: string, size: number): string {
+    return `${name}${size === 8 ? 64 : 32}`;
+  }
+
+  // ---- memory operands
+
+  /** The effective address (offset in its segment), zero-extended to 64 bits. */
+  ea(i: Insn): Value {
+    const { ir } = this;
+    const bits = i.addrSize === 8 ? 64 : 32;
+    let value: Value;
+    if (i.base === BASE_RIP) {
+      value = ir.lea(bits, ENV.rip, NONE, 0, (this.insnEnd + i.disp) | 0);
+    } else if (i.base < 0 && i.index < 0) {
+      const high = i.addrSize === 8 ? i.dispHigh : 0;
+      value = i.addrSize === 2 ? ir.constU(i.disp & 0xffff) : ir.const(i.disp, high);
+      return value;
+    } else if (i.base >= 0 && i.index < 0 && i.disp === 0) {
+      value = regOffset(i.base);
+      if (i.addrSize === 4) value = ir.unary("ext32u", value);
+    } else if (i.base >= 0) {
+      value = ir.lea(bits, regOffset(i.base), i.index < 0 ? NONE : regOffset(i.index), i.scale, i.disp);
+    } else {
+      value = ir.lea(bits, NONE, regOffset(i.index), i.scale, i.disp);
+    }
+    return i.addrSize === 2 ? ir.unary("ext16u", value) : value;
+  }
+
+  /** The segment a memory operand is in, by default or override. */
+  segmentOf(i: Insn): number {
+    if (i.segment >= 0 && !(this.code64 && i.segment < FS)) return i.segment;
+    return i.base === RSP || i.base === RBP ? SS : DS;
+  }
+
+  /** Linear address of `offset` in a segment; checks limit and rights of `size` bytes where the mode asks for it. */
+  segAddress(segment: number, offset: Value, size: number, write: boolean): Value {
+    const { ir } = this;
+    if (this.code64) {
+      return segment >= FS ? ir.lea(64, segBaseOffset(segment), offset, 0, 0) : offset;
+    }
+    if (this.segCheck) {
+      ir.callVoid("segmentCheck", offset, NONE, segment | ((size - 1) << 4) | (write ? 1 << 16 : 0));
+    }
+    const flat = segment < FS && segment !== CS && !this.addSeg;
+    return flat ? offset : ir.lea(32, segBaseOffset(segment), offset, 0, 0);
+  }
+
+  /** The linear address of the ModRM memory operand. */
+  linear(i: Insn, size: number, write: boolean): Value {
+    return this.segAddress(this.segmentOf(i), this.ea(i), size, write);
+  }
+
+  /** Loads `size` bytes (1, 2, 4, 8), zero-extended. */
+  load(address: Value, size: number): Value {
+    return this.ir.load(size === 1 ? "ld8u" : size === 2 ? "ld16u" : size === 4 ? "ld32u" : "ld64", address);
+  }
+
+  store(address: Value, value: Value, size: number): void {
+    this.ir.store(size === 1 ? "st8" : size === 2 ? "st16" : size === 4 ? "st32" : "st64", address, value);
+  }
+
+  /** Whether the ModRM operand is a register. */
+  isReg(i: Insn): boolean {
+    return i.mod === 3;
+  }
+
+  /** Reads the ModRM.rm operand, register or memory. */
+  readE(i: Insn, size = i.opSize): Value {
+    if (i.mod === 3) return this.readReg(i.rm, size, i.rex);
+    return this.load(this.linear(i, size, false), size);
+  }
+
+  /** Writes the ModRM.rm operand. */
+  writeE(i: Insn, value: Value, size = i.opSize): void {
+    if (i.mod === 3) this.writeReg(i.rm, size, value, i.rex);
+    else this.store(this.linear(i, size, true), value, size);
+  }
+
+  /** Reads, computes and writes back the ModRM.rm operand; the address is computed once. */
+  modifyE(i: Insn, compute: (value: Value) => Value, size = i.opSize): void {
+    if (i.mod === 3) {
+      this.writeReg(i.rm, size, compute(this.readReg(i.rm, size, i.rex)), i.rex);
+      return;
+    }
+    const address = this.linear(i, size, true);
+    const result = compute(this.load(address, size));
+    this.store(address, result, size);
+  }
+
+  // ---- stack
+
+  /** Bytes that a stack address has: 2, 4 or 8. */
+  get stackSize(): number {
+    return this.code64 ? 8 : this.stack32 ? 4 : 2;
+  }
+
+  /** RSP + delta, cut to the stack's address size. */
+  stackOffset(delta: number): Value {
+    const { ir } = this;
+    const rsp = regOffset(RSP);
+    if (this.code64) return delta === 0 ? rsp : ir.lea(64, rsp, NONE, 0, delta);
+    const value = ir.lea(32, rsp, NONE, 0, delta);
+    return this.stack32 ? value : ir.unary("ext16u", value);
+  }
+
+  /** Sets RSP (ESP, SP) to a stack offset. */
+  setStack(offset: Value): void {
+    this.writeReg(RSP, this.stackSize, offset, true);
+  }
+
+  /** Pushes `size` bytes (2, 4, 8). */
+  push(value: Value, size: number): void {
+    const offset = this.stackOffset(-size);
+    this.store(this.segAddress(SS, offset, size, true), value, size);
+    this.setStack(offset);
+  }
+
+  /** Reads `size` bytes at the top of the stack without popping them. */
+  top(size: number): Value {
+    return this.load(this.segAddress(SS, this.stackOffset(0), size, false), size);
+  }
+
+  /** Adds `bytes` to the stack pointer. */
+  release(bytes: number): void {
+    this.setStack(this.stackOffset(bytes));
+  }
+
+  pop(size: number): Value {
+    const value = this.top(size);
+    this.release(size);
+    return value;
+  }
+
+  // ---- flags
+
+  /** Records how to compute the flags: `kind` is CC_ADD etc.; sized kinds get the size added. */
+  setCc(kind: number, size: number, dst: Value, src: Value = NONE, src2: Value = NONE): void {
+    const { ir } = this;
+    const sized = kind !== CC_EFLAGS && kind < 48;
+    this.ccOp = sized ? kind + (size === 8 ? 3 : size >> 1) : kind;
+    if (src !== NONE) ir.mov(ENV.ccSrc, src);
+    if (dst !== NONE) ir.mov(ENV.ccDst, dst);
+    if (src2 !== NONE) ir.mov(ENV.ccSrc2, src2);
+  }
+
+  /** Flags of left - right = result. */
+  setCcSub(size: number, left: Value, right: Value, result: Value): void {
+    this.ir.mov(CC_LEFT, left);
+    this.setCc(CC_SUB, size, result, right);
+  }
+
+  /** Makes env.ccOp hold what is known statically: before helpers that look at flags, and at block ends. */
+  syncCc(): void {
+    if (this.ccOp !== CC_DYNAMIC && this.ccOp !== this.#ccOpStored) {
+      this.ir.mov(ENV.ccOp, this.ir.constU(this.ccOp));
+      this.#ccOpStored = this.ccOp;
+    }
+  }
+
+  /** A helper has set the flags (ccSrc holds them, env.ccOp is CC_EFLAGS). */
+  flagsFromHelper(): void {
+    this.ccOp = CC_EFLAGS;
+    this.#ccOpStored = CC_EFLAGS;
+  }
+
+  /**
+   * From here on the flags are as env.ccOp says: paths with different ccOp meet. Every path must have called `syncCc`
+   * (or stored env.ccOp itself).
+   */
+  flagsUnknown(): void {
+    this.ccOp = CC_DYNAMIC;
+    this.#ccOpStored = CC_DYNAMIC;
+  }
+
+  /** The arithmetic flags CF PF AF ZF SF OF at their places in EFLAGS. Flags are then kept that way. */
+  flags(): Value {
+    if (this.ccOp !== CC_EFLAGS) {
+      this.syncCc();
+      const flags = this.ir.call("computeFlags");
+      this.ir.mov(ENV.ccSrc, flags);
+      this.ccOp = CC_EFLAGS;
+    }
+    return ENV.ccSrc;
+  }
+
+  /** CF as 0 or 1. */
+  carry(): Value {
+    const test = this.condition(2);
+    return this.setOn(test);
+  }
+
+  /** 0 or 1. */
+  setOn(test: Test): Value {
+    return this.ir.binary(`set_${test.condition}${test.width}`, test.a, test.b);
+  }
+
+  branchOn(test: Test, label: Label): void {
+    this.ir.brIf(`br_${test.condition}${test.width}`, test.a, test.b, label);
+  }
+
+  /** test ? x : y */
+  selectOn(test: Test, x: Value, y: Value): Value {
+    return this.ir.select(`sel_${test.condition}${test.width}`, test.a, test.b, x, y);
+  }
+
+  inverse(test: Test): Test {
+    return { ...test, condition: INVERSE[test.condition] };
+  }
+
+  /** The comparison that an x86 condition code (0 to 15, as in Jcc) stands for now. */
+  condition(code: number): Test {
+    const test = this.#positive(code >> 1);
+    return (code & 1) === 0 ? test : this.inverse(test);
+  }
+
+  #positive(code: number): Test {
+    const { ccOp } = this;
+    if (ccOp < 48 && ccOp >= 4) {
+      const kind = ccOp & ~3;
+      const size = 1 << (ccOp & 3);
+      const direct = this.#direct(code, kind, size);
+      if (direct) return direct;
+    }
+    return this.#fromFlags(code);
+  }
+
+  #direct(code: number, kind: number, size: number): Test | undefined {
+    const { ir } = this;
+    const width = size === 8 ? 64 : 32;
+    const zero = ir.const(0);
+    const narrowU = (value: Value): Value => (size < 4 ? this.zext(value, size) : value);
+    const narrowS = (value: Value): Value => (size < 4 ? this.sext(value, size) : value);
+    const test = (condition: Condition, a: Value, b: Value): Test => ({ condition, width, a, b });
+    if (kind === CC_SUB) {
+      if (code === COND_Z) return test("eq", narrowU(CC_LEFT), narrowU(ENV.ccSrc));
+      if (code === COND_B) return test("ltu", narrowU(CC_LEFT), narrowU(ENV.ccSrc));
+      if (code === COND_BE) return test("leu", narrowU(CC_LEFT), narrowU(ENV.ccSrc));
+      if (code === COND_L) return test("lt", narrowS(CC_LEFT), narrowS(ENV.ccSrc));
+      if (code === COND_LE) return test("le", narrowS(CC_LEFT), narrowS(ENV.ccSrc));
+    }
+    if (code === COND_Z) return test("eq", narrowU(ENV.ccDst), zero);
+    if (code === COND_S) return test("lt", narrowS(ENV.ccDst), zero);
+    if (kind === CC_LOGIC) {
+      if (code === COND_B || code === COND_O) return test("ne", zero, zero);
+      if (code === COND_BE) return test("eq", narrowU(ENV.ccDst), zero);
+      if (code === COND_L) return test("lt", narrowS(ENV.ccDst), zero);
+      if (code === COND_LE) return test("le", narrowS(ENV.ccDst), zero);
+    }
+    if (kind === CC_ADD && code === COND_B) return test("ltu", narrowU(ENV.ccDst), narrowU(ENV.ccSrc));
+    if ((kind === CC_INC || kind === CC_DEC) && code === COND_B) {
+      return { condition: "ne", width: 64, a: ENV.ccSrc, b: zero };
+    }
+    if (kind === CC_BMI && code === COND_B) return { condition: "ne", width: 64, a: ENV.ccSrc, b: zero };
+    if (kind === CC_SHL && code === COND_B && size >= 4) return test("lt", ENV.ccSrc, zero);
+    return undefined;
+  }
+
+  #fromFlags(code: number): Test {
+    const { ir } = this;
+    const flags = this.flags();
+    const bits = (mask: number): Test => ({ condition: "tstne", width: 32, a: flags, b: ir.constU(mask) });
+    switch (code) {
+      case COND_O:
+        return bits(CC_O);
+      case COND_B:
+        return bits(CC_C);
+      case COND_Z:
+        return bits(CC_Z);
+      case COND_BE:
+        return bits(CC_C | CC_Z);
+      case COND_S:
+        return bits(CC_S);
+      case COND_P:
+        return bits(CC_P);
+    }
+    // SF != OF: OF (bit 11) moved onto SF (bit 7).
+    const differ = ir.binary("xor32", flags, ir.binary("shr32", flags, ir.const(4)));
+    if (code === COND_L) return { condition: "tstne", width: 32, a: differ, b: ir.constU(CC_S) };
+    const less = ir.binary("and32", differ, ir.constU(CC_S));
+    const zero = ir.binary("and32", flags, ir.constU(CC_Z));
+    return { condition: "ne", width: 32, a: ir.binary("or32", less, zero), b: ir.const(0) };
+  }
+
+  // ---- block ends
+
+  /** Address (offset in CS) of the present instruction. */
+  currentRip(): Value {
+    return this.#ripPlus(this.insnStart);
+  }
+
+  /** Address (offset in CS) of the next instruction. */
+  nextRip(): Value {
+    return this.#ripPlus(this.insnEnd);
+  }
+
+  #ripPlus(offset: number): Value {
+    return this.ir.lea(this.code64 ? 64 : 32, ENV.rip, NONE, 0, offset);
+  }
+
+  /** Near jump to `displacement` bytes after the instruction's end. `opSize` 2 cuts the target to 16 bits. */
+  jumpRelative(displacement: number, opSize: number): void {
+    this.#jumpTo(this.insnEnd + displacement, 0, opSize);
+  }
+
+  /** Conditional near jump. */
+  jumpIf(test: Test, displacement: number, opSize: number): void {
+    const taken = this.ir.label();
+    this.syncCc();
+    this.branchOn(test, taken);
+    this.#jumpTo(this.insnEnd, 0, this.code64 ? 8 : this.code32 ? 4 : 2, false);
+    this.ir.bind(taken);
+    this.#jumpTo(this.insnEnd + displacement, 1, opSize);
+  }
+
+  /** Near jump to the offset in `target` (already cut to its size): checked, then looked up. */
+  jumpIndirect(target: Value): void {
+    this.checkTarget(target);
+    this.setRip(target);
+    this.endLookup();
+  }
+
+  /** Faults if a near jump must not go to this offset. Emit it before the instruction changes anything. */
+  checkTarget(target: Value): void {
+    const { ir } = this;
+    if (this.code64) {
+      const good = ir.label();
+      ir.brIf("br_canonical", target, NONE, good);
+      ir.callVoid("raiseExceptionError", ir.const(0), NONE, 13);
+      ir.bind(good);
+    } else if (this.segCheck) {
+      ir.callVoid("checkCodeLimit", target);
+    }
+  }
+
+  /** Sets the address the block goes on at. Only as the last thing before an end. */
+  setRip(target: Value): void {
+    this.ir.mov(ENV.rip, target);
+  }
+
+  /** Goes on at env.rip, after looking up its block. Flags are stored. */
+  endLookup(): void {
+    this.syncCc();
+    this.ir.exitLookup();
+    this.ended = true;
+  }
+
+  /** Goes on at the next instruction through the main loop: modes or the interrupt state may have changed. */
+  endMain(): void {
+    this.syncCc();
+    this.setRip(this.nextRip());
+    this.ir.exitMain();
+    this.ended = true;
+  }
+
+  /** A helper has set env.rip (far transfers, IRET): goes on through the main loop. */
+  endAfterHelper(): void {
+    this.ir.exitMain();
+    this.ended = true;
+  }
+
+  /** A helper has set env.rip and nothing but the code address and mode changed: goes on without the main loop. */
+  endAfterHelperLookup(): void {
+    this.ir.exitLookup();
+    this.ended = true;
+  }
+
+  /** Raises an exception without error code. The block ends here. */
+  raise(vector: number): void {
+    this.ir.callVoid("raiseException", NONE, NONE, vector);
+    this.ir.exitMain();
+    this.ended = true;
+  }
+
+  /** Raises an exception with error code 0. The block ends here. */
+  raiseZero(vector: number): void {
+    this.ir.callVoid("raiseExceptionError", this.ir.const(0), NONE, vector);
+    this.ir.exitMain();
+    this.ended = true;
+  }
+
+  #jumpTo(offset: number, slot: 0 | 1, opSize: number, last = true): void {
+    const { ir } = this;
+    this.syncCc();
+    if (offset !== 0 || opSize === 2) {
+      let target = ir.lea(this.code64 ? 64 : 32, ENV.rip, NONE, 0, offset);
+      if (opSize === 2) target = ir.binary("and32", target, ir.constU(0xffff));
+      // A 64-bit relative target leaves the canonical range only by the fetch, which faults there.
+      if (offset !== this.insnEnd && !this.code64) this.checkTarget(target);
+      ir.mov(ENV.rip, target);
+    }
+    const at = this.pageOffset + offset;
+    if (opSize !== 2 && at >= 0 && at < PAGE_SIZE) ir.exitChain(slot);
+    else ir.exitLookup();
+    if (last) this.ended = true;
+  }
+}
