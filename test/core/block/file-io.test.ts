@@ -1,0 +1,78 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { readFully, type VectorFile, writeFully } from "../../../core/block/file-io.ts";
+import { blockFailure, deviceError } from "../../../core/block/node.ts";
+
+/** A file that moves at most `chunk` bytes a call and holds at most `capacity`. */
+function slowFile(bytes: Uint8Array, chunk: number, capacity = bytes.length) {
+  const calls: number[] = [];
+  const move = (iov: readonly NodeJS.ArrayBufferView[], at: number, limit: number, write: boolean): number => {
+    let left = Math.max(0, Math.min(chunk, limit - at));
+    let moved = 0;
+    for (const part of iov as Uint8Array[]) {
+      const count = Math.min(part.length, left);
+      if (write) bytes.set(part.subarray(0, count), at);
+      else part.set(bytes.subarray(at, at + count));
+      at += count;
+      left -= count;
+      moved += count;
+    }
+    calls.push(moved);
+    return moved;
+  };
+  const file = {
+    readv: async (buffers: NodeJS.ArrayBufferView[], position: number) => ({
+      bytesRead: move(buffers, position, bytes.length, false),
+      buffers,
+    }),
+    writev: async (buffers: NodeJS.ArrayBufferView[], position: number) => {
+      if (position >= capacity) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+      return { bytesWritten: move(buffers, position, capacity, true), buffers };
+    },
+  };
+  return { file: file as unknown as VectorFile, calls };
+}
+
+test("short reads are continued, across parts", async () => {
+  const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);
+  const { file, calls } = slowFile(bytes, 7);
+  const parts = [new Uint8Array(10), new Uint8Array(0), new Uint8Array(13)];
+  await readFully(file, 20, parts);
+  assert.equal([...parts[0], ...parts[2]], [...bytes.subarray(20, 43)]);
+  assert.equal(calls, [7, 7, 7, 2]);
+});
+
+test("past the end of the file there are zeros", async () => {
+  const { file } = slowFile(new Uint8Array(16).fill(5), 100);
+  const into = new Uint8Array(20).fill(0xee);
+  await readFully(file, 10, [into]);
+  assert.equal([...into], [...new Array(6).fill(5), ...new Array(14).fill(0)]);
+});
+
+test("a full disk surfaces as enospc, after what fitted", async () => {
+  const bytes = new Uint8Array(64);
+  const { file } = slowFile(bytes, 10, 25);
+  await writeFully(file, 0, [new Uint8Array(40).fill(1)]).then(
+    () => assert.unreachable(),
+    (cause) => {
+      const error = blockFailure("file:x", "write", 0, cause);
+      assert.is(error.code, "block-no-space");
+      assert.is(deviceError(error), "enospc");
+    },
+  );
+  assert.is(bytes.filter((byte) => byte === 1).length, 25);
+});
+
+test("more parts than one system call takes", async () => {
+  const bytes = new Uint8Array(4000);
+  const { file, calls } = slowFile(bytes, 1 << 20);
+  await writeFully(
+    file,
+    0,
+    Array.from({ length: 2000 }, (_, i) => new Uint8Array(2).fill(i)),
+  );
+  assert.is(calls.length, 2);
+  assert.ok(bytes.every((byte, i) => byte === ((i >> 1) & 0xff)));
+});
+
+test.run();
