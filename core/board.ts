@@ -3,7 +3,10 @@
  * by name like any device, hands them these ports in `DeviceContext.board`, and uses them through these interfaces.
  */
 
+import type { ApicBus } from "./bus/apic-bus.ts";
 import type { IsaDmaChannel } from "./bus/isa-dma.ts";
+import type { PciIrqRouting } from "./bus/pci.ts";
+import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
 import type { IrqLine } from "./irq.ts";
 
 /** Lines and chips that only a board can wire; each board device says which of them it needs. */
@@ -14,6 +17,16 @@ export interface BoardPorts {
   readonly a20?: IrqLine;
   /** Channel 2 of the interval timer, for port 0x61. */
   readonly speakerTimer?: TimerChannel;
+  /** Between local APICs, I/O APIC and message-signalled interrupts. */
+  readonly apicBus?: ApicBus;
+  /** The time (ns on the clock) at which the time-stamp counter reaches a value; absent without TSC deadline mode. */
+  readonly tscToNs?: (tsc: bigint) => number;
+  /** Input of the I/O APIC, for the HPET's own routes. */
+  readonly ioapicPin?: (pin: number) => IrqLine;
+  /** True while the HPET replaces the interval timer on interrupt 0 and the RTC on interrupt 8. */
+  readonly hpetLegacy?: IrqLine;
+  /** Something happened that ends S3: the machine resets, then calls `PowerManagement.wake`. */
+  readonly wakeUp?: (reason: WakeReason) => void;
 }
 
 /** The pair of 8259A, as the machine uses it. */
@@ -48,4 +61,54 @@ export interface Cmos {
   /** Sets byte 0 to 127. */
   setCmos(index: number, value: number): void;
   cmos(index: number): number;
+}
+
+/** The PCI host bridge. */
+export interface HostBridge {
+  /** The CPU enters or leaves system management mode. */
+  setSmm(active: boolean): void;
+}
+
+/** The bridge that leads PCI interrupts to ISA interrupt lines. */
+export interface InterruptRouter {
+  readonly routing: PciIrqRouting;
+  /** The ISA interrupt that PIRQ 0 to 3 leads to now, or undefined. */
+  irqOfPirq(index: number): number | undefined;
+}
+
+/** What wakes a suspended machine. */
+export type WakeReason = "power-button" | "sleep-button" | "rtc" | "pm-timer" | "other";
+
+/** ACPI fixed hardware. */
+export interface PowerManagement {
+  /** Connects the CPU's SMI pin. */
+  onSmi(smi: () => void): void;
+  powerButton(): void;
+  sleepButton(): void;
+  rtcAlarm(): void;
+  /** Raises a general purpose event, 0 to 15. */
+  raiseGpe(event: number): void;
+  /** In S3. */
+  readonly suspended: boolean;
+  /** Leaves S3: called after the reset that a wake-up event brings. */
+  wake(reason: WakeReason): void;
+}
+
+/** A local APIC, as the machine wires it. */
+export interface LocalApic extends LocalApicPort {
+  /** Connects the CPU, and the 8259 pair that answers for external interrupts. */
+  connect(cpu: CpuPins, pic: InterruptSource): void;
+  /** LINT0 carries INTR of the 8259 pair, LINT1 carries NMI. */
+  readonly lint: readonly [IrqLine, IrqLine];
+  /** IA32_TSC_DEADLINE. */
+  tscDeadline: bigint;
+  /** For `info lapic`. */
+  describe(): string;
+}
+
+export interface IoApic {
+  /** Interrupt input 0 to 23. */
+  pin(index: number): IrqLine;
+  /** For `info pic`. */
+  describe(): string;
 }

@@ -7,7 +7,7 @@ import type { BlockPort } from "./block/port.ts";
 import type { BoardPorts } from "./board.ts";
 import type { PortSpace } from "./bus/io.ts";
 import type { IsaDmaChannel } from "./bus/isa-dma.ts";
-import type { PciBus } from "./bus/pci.ts";
+import type { MemoryBlock, PciBus } from "./bus/pci.ts";
 import type { CharPort } from "./char/port.ts";
 import type { Clock, WallClock } from "./clock.ts";
 import type { DisplaySource } from "./display/surface.ts";
@@ -125,6 +125,8 @@ export interface DeviceContext {
   /** The disk a "drive" property names. */
   drive(id: string): BlockPort;
   addDisplay(source: DisplaySource): void;
+  /** An expansion ROM image from the firmware search path ("vgabios-stdvga.bin"), padded to a power of two. */
+  optionRom?(file: string): MemoryBlock | undefined;
   /** A message for -d guest_errors: the guest did something invalid. */
   guestError(message: string): void;
 }

@@ -5,6 +5,7 @@
  * Invariant: the memory map is a function of PAM0-6, SMRAM and the SMM state, which are all in saved state.
  */
 
+import type { HostBridge } from "../../../core/board.ts";
 import type { AccessSize, IoRegion } from "../../../core/bus/io.ts";
 import { PCI_COMMAND, PCI_STATUS, type PciBus, PciDevice, QEMU_SUBSYSTEM } from "../../../core/bus/pci.ts";
 import type { Device } from "../../../core/device.ts";
@@ -45,7 +46,7 @@ export interface I440fxOptions {
   readonly ramSize: number;
 }
 
-export class I440fx extends PciDevice implements Device {
+export class I440fx extends PciDevice implements Device, HostBridge {
   /** CONFADD, ports CF8h to CFBh. */
   readonly configAddress: IoRegion;
   /** CONFDATA, ports CFCh to CFFh. */

@@ -6,6 +6,7 @@
  * PIRQs routed to it.
  */
 
+import type { InterruptRouter } from "../../../core/board.ts";
 import type { AccessSize, IoRegion } from "../../../core/bus/io.ts";
 import {
   PCI_COMMAND,
@@ -85,7 +86,7 @@ export function pirqOfPin(devfn: number, pin: number): number {
   return ((devfn >> 3) + pin - 2) & 3;
 }
 
-export class Piix3 extends PciDevice implements Device {
+export class Piix3 extends PciDevice implements Device, InterruptRouter {
   /** Reset control register, port CF9h. */
   readonly resetControl: IoRegion;
   /** How this bridge wires the slots of its bus. */

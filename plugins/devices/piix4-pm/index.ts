@@ -29,6 +29,7 @@ export const PIIX4_PM: DeviceType = {
       mapPorts: (base, region) => ports.map(base, region),
       powerOff: () => machine.shutdown("guest-shutdown"),
       suspend: machine.suspend ? () => machine.suspend?.() : undefined,
+      wakeUp: context.board?.wakeUp,
       smm: properties["smm-enabled"] === true,
       disableS3: Number(properties.disable_s3 ?? 0) !== 0,
       disableS4: Number(properties.disable_s4 ?? 0) !== 0,

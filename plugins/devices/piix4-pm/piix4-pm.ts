@@ -6,6 +6,7 @@
  * where PMBA and SMBBA say, while their enable bits are set.
  */
 
+import type { PowerManagement, WakeReason } from "../../../core/board.ts";
 import type { AccessSize, IoRegion, Mapping } from "../../../core/bus/io.ts";
 import { PCI_STATUS, PciDevice, QEMU_SUBSYSTEM } from "../../../core/bus/pci.ts";
 import type { Clock, Timer } from "../../../core/clock.ts";
@@ -56,9 +57,7 @@ export const PIIX4_PM_STATE = defineState("PIIX4_PM", 1, {
   suspended: bool,
 });
 
-/** What wakes a suspended machine; decides the status bit the guest finds. */
-export type WakeReason = "power-button" | "sleep-button" | "rtc" | "pm-timer" | "other";
-
+/** The status bit that the guest finds. */
 const WAKE_STATUS: Readonly<Record<WakeReason, number>> = {
   "power-button": PWRBTN_STS,
   "sleep-button": SLPBTN_STS,
@@ -89,7 +88,7 @@ export interface Piix4PmOptions {
   readonly s4Value?: number;
 }
 
-export class Piix4Pm extends PciDevice implements Device {
+export class Piix4Pm extends PciDevice implements Device, PowerManagement {
   /** APM command and status, ports B2h and B3h. */
   readonly apm: IoRegion;
   /** General purpose event block 0: status word, enable word; 4 ports at AFE0h. */

@@ -1,0 +1,187 @@
+/**
+ * I/O APIC, 82093AA (Intel 290566) with the EOI register of version 20h.
+ *
+ * Invariant: a level-triggered entry is delivered once, and again only after an end of interrupt found its pin still
+ * asserted (remote IRR).
+ */
+
+import type { IoApic } from "../../../core/board.ts";
+import { APIC_BROADCAST, type InterruptMessage } from "../../../core/bus/apic-bus.ts";
+import type { IoRegion } from "../../../core/bus/io.ts";
+import type { Device } from "../../../core/device.ts";
+import { type IrqLine, irqLine } from "../../../core/irq.ts";
+import { array, defineState, type State, type StateArena, u8, u32 } from "../../../core/state/state.ts";
+
+export const IOAPIC_PINS = 24;
+
+export const IOAPIC_STATE = defineState("ioapic", 1, {
+  id: u8,
+  ioregsel: u8,
+  /** Levels on the pins, one bit each. */
+  levels: u32,
+  low: array(u32, IOAPIC_PINS),
+  high: array(u32, IOAPIC_PINS),
+});
+
+// Memory-mapped registers.
+const IOREGSEL = 0x00;
+const IOWIN = 0x10;
+const IOEOIR = 0x40;
+
+// Indirect registers.
+const IOAPICID = 0x00;
+const IOAPICVER = 0x01;
+const IOAPICARB = 0x02;
+const IOREDTBL0 = 0x10;
+const VERSION = 0x20;
+
+// Redirection table entry, low half.
+const DESTMOD = 1 << 11;
+const REMOTE_IRR = 1 << 14;
+const TRIGGER_LEVEL = 1 << 15;
+const MASKED = 1 << 16;
+const READ_ONLY = (1 << 12) | REMOTE_IRR;
+const WRITABLE = 0x1ffff & ~READ_ONLY;
+
+export interface IoapicOptions {
+  readonly name: string;
+  readonly arena: StateArena;
+  readonly deliver: (message: InterruptMessage) => void;
+}
+
+export class Ioapic implements Device, IoApic {
+  /** 4 KiB at FEC00000h. */
+  readonly io: IoRegion;
+  readonly #state: State<typeof IOAPIC_STATE>;
+  readonly #deliver: (message: InterruptMessage) => void;
+  readonly #pins: readonly IrqLine[];
+
+  constructor(options: IoapicOptions) {
+    this.#state = options.arena.attach(options.name, IOAPIC_STATE);
+    this.#deliver = options.deliver;
+    this.#pins = Array.from({ length: IOAPIC_PINS }, (_, pin) => irqLine((level) => this.#setPin(pin, level)));
+    this.io = {
+      name: "ioapic",
+      length: 0x1000,
+      min: 4,
+      max: 4,
+      handler: {
+        read: (offset) => {
+          if (offset === IOREGSEL) return this.#state.ioregsel;
+          return offset === IOWIN ? this.#readIndirect(this.#state.ioregsel) : 0;
+        },
+        write: (offset, value) => {
+          if (offset === IOREGSEL) this.#state.ioregsel = value;
+          else if (offset === IOWIN) this.#writeIndirect(this.#state.ioregsel, value);
+          else if (offset === IOEOIR) this.eoi(value & 0xff);
+        },
+      },
+    };
+    this.reset();
+  }
+
+  reset(): void {
+    const state = this.#state;
+    state.id = state.ioregsel = state.levels = 0;
+    state.low.fill(MASKED);
+    state.high.fill(0);
+  }
+
+  /** Interrupt input 0 to 23. */
+  pin(index: number): IrqLine {
+    return this.#pins[index];
+  }
+
+  /** A local APIC finished serving a level-triggered vector. */
+  eoi(vector: number): void {
+    const { low } = this.#state;
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) {
+      if ((low[pin] & 0xff) !== vector || (low[pin] & REMOTE_IRR) === 0) continue;
+      low[pin] &= ~REMOTE_IRR;
+      this.#service(pin);
+    }
+  }
+
+  /** For `info pic`. */
+  describe(): string {
+    const { id, ioregsel, low, high, levels } = this.#state;
+    const modes = ["fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT"];
+    const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
+    const lines = [`ioapic0: ver=0x${hex(VERSION, 2)} id=0x${hex(id, 2)} sel=0x${hex(ioregsel, 2)}`];
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) {
+      const entry = low[pin];
+      lines.push(
+        [
+          `  pin ${String(pin).padEnd(2)} 0x${hex(high[pin], 8)}${hex(entry, 8)}`,
+          `dest=${high[pin] >>> 24}`,
+          `vec=${entry & 0xff}`,
+          entry & 0x2000 ? "active-lo" : "active-hi",
+          entry & TRIGGER_LEVEL ? "level" : "edge",
+          entry & MASKED ? "masked" : "",
+          modes[(entry >> 8) & 7],
+          entry & DESTMOD ? "logical" : "physical",
+          entry & REMOTE_IRR ? "remote" : "",
+        ].join(" "),
+      );
+    }
+    const bits = (set: number): string =>
+      Array.from({ length: IOAPIC_PINS }, (_, i) => i)
+        .filter((i) => (set >>> i) & 1)
+        .join(" ") || "(none)";
+    lines.push(`  levels   ${bits(levels)}`);
+    return lines.join("\n");
+  }
+
+  #setPin(pin: number, level: boolean): void {
+    const state = this.#state;
+    const bit = 1 << pin;
+    const rises = level && (state.levels & bit) === 0;
+    state.levels = level ? state.levels | bit : state.levels & ~bit;
+    // An edge on a masked pin is lost (section 3.4.2); a level is found again when the pin is unmasked.
+    if (rises) this.#service(pin);
+  }
+
+  #service(pin: number): void {
+    const state = this.#state;
+    const entry = state.low[pin];
+    if (entry & MASKED) return;
+    const level = (entry & TRIGGER_LEVEL) !== 0;
+    if (level) {
+      if ((state.levels & (1 << pin)) === 0 || entry & REMOTE_IRR) return;
+      state.low[pin] |= REMOTE_IRR;
+    }
+    const logical = (entry & DESTMOD) !== 0;
+    const destination = state.high[pin] >>> 24;
+    this.#deliver({
+      destination: !logical && destination === 0xff ? APIC_BROADCAST : destination,
+      logical,
+      deliveryMode: (entry >> 8) & 7,
+      vector: entry & 0xff,
+      level,
+    });
+  }
+
+  #readIndirect(index: number): number {
+    const { id, low, high } = this.#state;
+    if (index === IOAPICID || index === IOAPICARB) return id << 24;
+    if (index === IOAPICVER) return ((IOAPIC_PINS - 1) << 16) | VERSION;
+    const pin = (index - IOREDTBL0) >> 1;
+    if (pin < 0 || pin >= IOAPIC_PINS) return 0;
+    return index & 1 ? high[pin] : low[pin];
+  }
+
+  #writeIndirect(index: number, value: number): void {
+    const { low, high } = this.#state;
+    if (index === IOAPICID) this.#state.id = (value >>> 24) & 0xf;
+    const pin = (index - IOREDTBL0) >> 1;
+    if (index < IOREDTBL0 || pin >= IOAPIC_PINS) return;
+    if (index & 1) {
+      high[pin] = value;
+      return;
+    }
+    const entry = (value & WRITABLE) | (low[pin] & READ_ONLY);
+    // Changing to edge and back is how a stuck remote IRR is cleared.
+    low[pin] = entry & TRIGGER_LEVEL ? entry : entry & ~REMOTE_IRR;
+    if (entry & TRIGGER_LEVEL) this.#service(pin);
+  }
+}
