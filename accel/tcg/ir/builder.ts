@@ -13,7 +13,8 @@ export type Label = number;
 
 export const CONST_BASE = 0x10000;
 const MAX_OPS = 4096;
-const TEMPS = 256;
+/** The last slots are reserved: constants of the interpreter, the translator's compare operand. */
+const TEMPS = 248;
 const VTEMPS = 32;
 
 /** No operand. */

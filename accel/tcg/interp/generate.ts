@@ -1,0 +1,449 @@
+/**
+ * Generates the interpreter: a wasm module with one function, a loop around a switch over the instructions of
+ * `opcodes.ts`. `run(env, pc)` executes from `pc` until something needs the outside and says what:
+ *
+ *     EXIT_MAIN     a block asked for the main loop, the slice is over, or exitRequest is set
+ *     EXIT_LINK     a direct exit has no target yet; opPointer is the exit
+ *     EXIT_LOOKUP   the block at rip is not in the look-up cache
+ *     EXIT_FAULT    excVector and its kin hold a guest exception; opPointer is the faulting op
+ *
+ * Invariants: registers are in env whenever anything outside runs; `budget` is written back before every call and exit.
+ * An address that reaches linear memory comes from a slot offset in translated code or from a TLB entry, nothing else.
+ */
+
+import { CPU_SECTION_SIZE, ENV, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE } from "../env.ts";
+import type { OpRow } from "../ir/ops.ts";
+import { Code, I32, I64, ModuleBuilder } from "../wasm/encoder.ts";
+import { W } from "../wasm/opcodes.ts";
+import { INTERP_OPS, type InterpOp } from "./opcodes.ts";
+
+export const EXIT_MAIN = 0;
+export const EXIT_LINK = 1;
+export const EXIT_LOOKUP = 2;
+export const EXIT_FAULT = 3;
+
+/** Look-up cache, at env + CPU_SECTION_SIZE: entries of {host address u32, hflags u32, code u32, unused u32}. */
+export const LOOKUP_ENTRIES = 65536;
+export const LOOKUP_ENTRY_SIZE = 16;
+export const LOOKUP_OFFSET = CPU_SECTION_SIZE;
+
+const ENV_LOCAL = 0;
+const PC = 1;
+const CS_SEGMENT = 1;
+const TAG_READ = 0;
+const TAG_WRITE = 8;
+const TAG_FETCH = 16;
+const ADDEND = 24;
+
+class Generator {
+  readonly code = new Code(2);
+  readonly module = new ModuleBuilder();
+  readonly budget = this.code.local(I32);
+  readonly tlb = this.code.local(I32);
+  readonly entry = this.code.local(I32);
+  readonly address = this.code.local(I64);
+  readonly value = this.code.local(I64);
+  readonly target = this.code.local(I32);
+  readonly slowLoad: number;
+  readonly slowStore: number;
+  readonly slowLoad128: number;
+  readonly slowStore128: number;
+  readonly helperType: number;
+  /** Depth of the dispatch loop. */
+  next = 0;
+
+  constructor(memoryPages: number, helpers: number) {
+    const { module } = this;
+    module.importMemory("host", "memory", memoryPages, memoryPages);
+    module.importTable("host", "helpers", helpers);
+    this.slowLoad = module.importFunction("helpers", "slowLoad", { params: [I32, I64, I32], results: [I64] });
+    this.slowStore = module.importFunction("helpers", "slowStore", { params: [I32, I64, I32, I64], results: [] });
+    this.slowLoad128 = module.importFunction("helpers", "slowLoad128", { params: [I32, I64, I32], results: [] });
+    this.slowStore128 = module.importFunction("helpers", "slowStore128", { params: [I32, I64, I32], results: [] });
+    this.helperType = module.type({ params: [I32, I64, I64, I32], results: [I64] });
+  }
+
+  /** Pushes env + the slot offset at byte `at` of the instruction. */
+  slotAddress(at: number): void {
+    this.code.get(ENV_LOCAL).get(PC).memory(W.i32_load16_u, at).op(W.i32_add);
+  }
+
+  /** Pushes an operand slot's value as the signature letter says. */
+  operand(at: number, type: string): void {
+    this.slotAddress(at);
+    if (type === "v") this.code.v128Load();
+    else this.code.memory(type === "i" ? W.i32_load : W.i64_load);
+  }
+
+  /** Pushes the 64-bit immediate in word 2. */
+  immediate(type: string): void {
+    this.code.get(PC).memory(type === "i" ? W.i32_load : W.i64_load, 8);
+  }
+
+  /** Stores the value on the stack (under it lies the slot's address). */
+  storeResult(type: string): void {
+    if (type === "v") this.code.v128Store();
+    else if (type === "i") this.code.op(W.i64_extend_i32_u).memory(W.i64_store);
+    else this.code.memory(W.i64_store);
+  }
+
+  /** Goes on with the instruction `words` further. */
+  advance(words: number): void {
+    this.code
+      .get(PC)
+      .i32(words * 8)
+      .op(W.i32_add)
+      .set(PC)
+      .brTo(this.next);
+  }
+
+  saveBudget(): void {
+    this.code.get(ENV_LOCAL).get(this.budget).memory(W.i32_store, ENV.budget);
+  }
+
+  savePointer(): void {
+    this.code.get(ENV_LOCAL).get(PC).memory(W.i32_store, ENV.opPointer);
+  }
+
+  leave(reason: number): void {
+    this.saveBudget();
+    this.code.i32(reason).op(W.return);
+  }
+
+  loadTlb(): void {
+    this.code.get(ENV_LOCAL).memory(W.i32_load, ENV.tlb).set(this.tlb);
+  }
+
+  pure(row: OpRow, { form, words }: InterpOp): void {
+    const { code } = this;
+    const [result, operands] = row.signature!.split("=");
+    this.slotAddress(2);
+    if (row.deposit) {
+      const { position, length } = row.deposit;
+      const mask = 2 ** length - 1;
+      this.operand(4, "l");
+      if (position === 0) code.i64(~mask, -1);
+      else code.i64(~(mask << position), -1);
+      code.op(W.i64_and);
+      if (form === "immediate") this.immediate("l");
+      else this.operand(6, "l");
+      code.i64(mask, 0).op(W.i64_and);
+      if (position > 0) code.i64(position, 0).op(W.i64_shl);
+      code.op(W.i64_or);
+    } else {
+      this.pushOperands(row, operands, form);
+      code.op(...row.wasm!);
+    }
+    this.storeResult(result);
+    this.advance(words);
+  }
+
+  pushOperands(row: OpRow, operands: string, form: string): void {
+    if (row.swap) {
+      this.operand(6, operands[1]);
+      this.operand(4, operands[0]);
+      return;
+    }
+    this.operand(4, operands[0]);
+    if (operands.length === 2) {
+      if (form === "immediate") this.immediate(operands[1]);
+      else this.operand(6, operands[1]);
+    }
+  }
+
+  mov(row: OpRow, { form, words }: InterpOp): void {
+    this.slotAddress(2);
+    const type = row.signature === "v=v" ? "v" : "l";
+    if (form === "immediate") this.immediate("l");
+    else this.operand(4, type);
+    this.storeResult(type);
+    this.advance(words);
+  }
+
+  select(row: OpRow): void {
+    const { code } = this;
+    const [, operands] = row.signature!.split("=");
+    this.slotAddress(2);
+    this.operand(8, "l");
+    this.operand(10, "l");
+    this.pushOperands(row, operands, "slots");
+    code.op(...row.wasm!, W.select);
+    this.storeResult("l");
+    this.advance(2);
+  }
+
+  /** Pushes the address that a lea, load or store form computes. */
+  effectiveAddress(form: string, bits: 32 | 64): void {
+    const { code } = this;
+    if (bits === 32) {
+      if (form !== "index") this.operand(4, "i");
+      if (form !== "base") {
+        this.operand(6, "i");
+        code.get(PC).memory(W.i32_load, 12).op(W.i32_shl);
+        if (form === "baseIndex") code.op(W.i32_add);
+      }
+      code.get(PC).memory(W.i32_load, 8).op(W.i32_add, W.i64_extend_i32_u);
+      return;
+    }
+    if (form !== "index") this.operand(4, "l");
+    if (form !== "base") {
+      this.operand(6, "l");
+      code.get(PC).memory(W.i64_load32_u, 12).op(W.i64_shl);
+      if (form === "baseIndex") code.op(W.i64_add);
+    }
+    code.get(PC).memory(W.i64_load32_s, 8).op(W.i64_add);
+  }
+
+  lea(row: OpRow, { form }: InterpOp): void {
+    this.slotAddress(2);
+    this.effectiveAddress(form, row.name === "lea32" ? 32 : 64);
+    this.storeResult("l");
+    this.advance(2);
+  }
+
+  /** Puts the guest address into `address`, and the TLB comparison's outcome on the stack. */
+  probe({ row, form, addressBits }: InterpOp, tag: number): void {
+    const { code } = this;
+    if (addressBits === undefined) this.operand(4, "l");
+    else this.effectiveAddress(form, addressBits);
+    const size = row.size!;
+    code.tee(this.address).i64(7, 0).op(W.i64_shr_u, W.i32_wrap_i64);
+    code.i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE).op(W.i32_and);
+    code.get(this.tlb).op(W.i32_add).tee(this.entry).memory(W.i64_load, tag);
+    code.get(this.address);
+    if (size > 1) code.i64(size - 1, 0).op(W.i64_add);
+    code.i64(-4096, -1).op(W.i64_and, W.i64_eq);
+  }
+
+  /** Pushes the host address behind `address`. */
+  hostAddress(): void {
+    this.code.get(this.address).op(W.i32_wrap_i64).get(this.entry).memory(W.i32_load, ADDEND).op(W.i32_add);
+  }
+
+  /** After a slow access: leaves if it faulted. */
+  checkFault(): void {
+    const { code } = this;
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.excVector).i32(0).op(W.i32_ge_s).if();
+    this.leave(EXIT_FAULT);
+    code.end();
+  }
+
+  load(op: InterpOp): void {
+    const { code } = this;
+    const { row } = op;
+    const wide = row.size === 16;
+    this.probe(op, TAG_READ);
+    code.if();
+    this.slotAddress(2);
+    this.hostAddress();
+    if (wide) code.v128Load().v128Store();
+    else code.memory(row.access!).memory(W.i64_store);
+    code.else();
+    this.savePointer();
+    this.saveBudget();
+    if (wide) {
+      code.get(ENV_LOCAL).get(this.address).get(PC).memory(W.i32_load16_u, 2).call(this.slowLoad128);
+      this.checkFault();
+    } else {
+      code.get(ENV_LOCAL).get(this.address).i32(row.size!).call(this.slowLoad).set(this.value);
+      this.checkFault();
+      this.slotAddress(2);
+      code.get(this.value);
+      if (row.name === "ld8s64") code.op(W.i64_extend8_s);
+      else if (row.name === "ld16s64") code.op(W.i64_extend16_s);
+      else if (row.name === "ld32s64") code.op(W.i64_extend32_s);
+      code.memory(W.i64_store);
+    }
+    code.end();
+    this.advance(op.words);
+  }
+
+  store(op: InterpOp): void {
+    const { code } = this;
+    const { row } = op;
+    const wide = row.size === 16;
+    this.probe(op, TAG_WRITE);
+    code.if();
+    this.hostAddress();
+    this.operand(2, wide ? "v" : "l");
+    if (wide) code.v128Store();
+    else code.memory(row.access!);
+    code.else();
+    this.savePointer();
+    this.saveBudget();
+    if (wide) {
+      code.get(ENV_LOCAL).get(this.address).get(PC).memory(W.i32_load16_u, 2).call(this.slowStore128);
+    } else {
+      code.get(ENV_LOCAL).get(this.address).i32(row.size!);
+      this.operand(2, "l");
+      code.call(this.slowStore);
+    }
+    this.checkFault();
+    code.end();
+    this.advance(op.words);
+  }
+
+  envLoad(row: OpRow): void {
+    this.slotAddress(2);
+    this.slotAddress(4);
+    this.code.memory(row.access!).memory(W.i64_store);
+    this.advance(1);
+  }
+
+  envStore(row: OpRow): void {
+    this.slotAddress(4);
+    this.operand(6, "l");
+    this.code.memory(row.access!);
+    this.advance(1);
+  }
+
+  call(row: OpRow): void {
+    const { code } = this;
+    this.savePointer();
+    this.saveBudget();
+    if (row.name === "call") this.slotAddress(2);
+    code.get(ENV_LOCAL);
+    this.operand(4, "l");
+    this.operand(6, "l");
+    code.get(PC).memory(W.i32_load, 12).get(PC).memory(W.i32_load, 8);
+    code.op(W.call_indirect).u32(this.helperType).u32(0);
+    if (row.name === "call") code.memory(W.i64_store);
+    else code.op(W.drop);
+    this.loadTlb();
+    this.advance(2);
+  }
+
+  /** Sets pc to the branch target. */
+  jump(): void {
+    this.code.get(PC).get(PC).memory(W.i32_load16_s, 2).i32(3).op(W.i32_shl, W.i32_add).set(PC).brTo(this.next);
+  }
+
+  condBranch(row: OpRow, { form, words }: InterpOp): void {
+    const { code } = this;
+    const [, operands] = row.signature!.split("=");
+    this.pushOperands(row, operands, form);
+    code.op(...row.wasm!).if();
+    this.jump();
+    code.end();
+    this.advance(words);
+  }
+
+  /** Takes the block's instructions off the budget; leaves when the slice is over or an exit is asked for. */
+  account(): void {
+    const { code } = this;
+    code.get(this.budget).get(PC).memory(W.i32_load16_u, 2).op(W.i32_sub).tee(this.budget).i32(0).op(W.i32_le_s);
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.exitRequest).op(W.i32_or).if();
+    this.leave(EXIT_MAIN);
+    code.end();
+  }
+
+  exitChain(): void {
+    const { code } = this;
+    this.account();
+    code.get(PC).memory(W.i32_load, 8).tee(this.target).if();
+    code.get(this.target).set(PC).brTo(this.next);
+    code.end();
+    this.savePointer();
+    this.leave(EXIT_LINK);
+  }
+
+  exitLookup(): void {
+    const { code } = this;
+    this.account();
+    this.loadTlb();
+    code.get(ENV_LOCAL).memory(W.i64_load, ENV.rip).get(ENV_LOCAL).memory(W.i64_load, segBaseOffset(CS_SEGMENT));
+    code.op(W.i64_add).tee(this.address).i64(7, 0).op(W.i64_shr_u, W.i32_wrap_i64);
+    code
+      .i32((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE)
+      .op(W.i32_and)
+      .get(this.tlb)
+      .op(W.i32_add)
+      .tee(this.entry);
+    code.memory(W.i64_load, TAG_FETCH).get(this.address).i64(-4096, -1).op(W.i64_and, W.i64_eq).if();
+    this.hostAddress();
+    code.tee(this.target).get(this.target).i32(16).op(W.i32_shr_u, W.i32_xor);
+    code
+      .i32(LOOKUP_ENTRIES - 1)
+      .op(W.i32_and)
+      .i32(LOOKUP_ENTRY_SIZE)
+      .op(W.i32_mul);
+    code.get(ENV_LOCAL).op(W.i32_add).tee(this.entry).memory(W.i32_load, LOOKUP_OFFSET).get(this.target).op(W.i32_eq);
+    code.get(this.entry).memory(W.i32_load, LOOKUP_OFFSET + 4);
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.hflags).op(W.i32_eq, W.i32_and).if();
+    code
+      .get(this.entry)
+      .memory(W.i32_load, LOOKUP_OFFSET + 8)
+      .set(PC)
+      .brTo(this.next);
+    code.end().end();
+    this.leave(EXIT_LOOKUP);
+  }
+
+  exitMain(): void {
+    const { code } = this;
+    code.get(this.budget).get(PC).memory(W.i32_load16_u, 2).op(W.i32_sub).set(this.budget);
+    this.leave(EXIT_MAIN);
+  }
+
+  instruction(op: InterpOp): void {
+    const { row } = op;
+    switch (row.kind) {
+      case "pure":
+        return this.pure(row, op);
+      case "mov":
+        return this.mov(row, op);
+      case "select":
+        return this.select(row);
+      case "lea":
+        return this.lea(row, op);
+      case "load":
+        return this.load(op);
+      case "store":
+        return this.store(op);
+      case "envLoad":
+        return this.envLoad(row);
+      case "envStore":
+        return this.envStore(row);
+      case "call":
+        return this.call(row);
+      case "branch":
+        return this.jump();
+      case "condBranch":
+        return this.condBranch(row, op);
+      case "exit":
+        if (row.name === "exit_chain") return this.exitChain();
+        return row.name === "exit_lookup" ? this.exitLookup() : this.exitMain();
+      case "label":
+        return;
+    }
+  }
+
+  generate(): Uint8Array {
+    const { code, module } = this;
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.budget).set(this.budget);
+    this.loadTlb();
+    code.loop();
+    this.next = code.depth;
+    const count = INTERP_OPS.length;
+    for (let i = 0; i < count; i++) code.block();
+    code
+      .get(PC)
+      .memory(W.i32_load16_u)
+      .op(W.br_table)
+      .u32(count - 1);
+    for (let i = 0; i < count; i++) code.u32(i);
+    for (const op of INTERP_OPS) {
+      code.end();
+      this.instruction(op);
+    }
+    code.end();
+    code.op(W.unreachable);
+    module.function({ params: [I32, I32], results: [I32] }, code, "run");
+    return module.encode();
+  }
+}
+
+/** The interpreter's module bytes, for a memory of `memoryPages` wasm pages and a table of `helpers` functions. */
+export function generateInterpreter(memoryPages: number, helpers: number): Uint8Array {
+  return new Generator(memoryPages, helpers).generate();
+}
