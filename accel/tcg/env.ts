@@ -65,6 +65,11 @@ export const CPU_STATE = defineState(
     mtrrFixed: array(u64, 11),
     mtrrVariable: array(u64, 16),
     mcgStatus: u64,
+    mcgControl: u64,
+    /** CTL, STATUS, ADDR and MISC of ten machine-check banks. */
+    mceBanks: array(u64, 40),
+    /** PAE: the page-directory-pointer entries as loaded by the last MOV CR3. */
+    pdptes: array(u64, 4),
     microcode: u64,
     smbase: u32,
     /** Bits HF_* below. */
@@ -78,6 +83,8 @@ export const CPU_STATE = defineState(
     smm: u32,
     /** INHIBIT_*: interrupts are held off for one instruction. */
     inhibit: u32,
+    /** DR6 bits of breakpoints that matched and wait for the end of the instruction. */
+    pendingDebug: u32,
     /** x87: eight registers of 16 bytes: 64-bit significand, then sign and exponent in the low 16 bits. Physical order. */
     fpr: array(u64, 16),
     /** TOP */
@@ -116,6 +123,14 @@ export const CPU_STATE = defineState(
       tlb: u32,
       /** Linear address of the instruction that started last, in step mode. */
       lastTb: u32,
+      /** EFLAGS.TF was set when the present instruction began. */
+      stepping: u32,
+      /** The present instruction began in the shadow of STI or MOV SS. */
+      shadowOver: u32,
+      /** Vector of the exception whose delivery is under way, plus one. */
+      delivering: u32,
+      /** Address of the page map of core/memory/address-space.ts. */
+      pageMap: u32,
       /** CPUID feature words, for checks at run time: see x86/cpuid.ts. */
       features: array(u32, 16),
       /** Counters for -d stats. */
@@ -143,7 +158,7 @@ export const ENV = offsets;
 
 // Layout of one CPU's section in the shared memory, relative to env.
 export const TLB_ENTRIES = 1024;
-/** tagRead i64, tagWrite i64, tagFetch i64, addend i32, log i32 */
+/** tagRead i64, tagWrite i64, tagFetch i64, addend u32, log u32: see assembly/tlb.ts */
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
 export const ENV_SIZE = 16384;
@@ -152,12 +167,14 @@ export const MMU_KERNEL = 0;
 export const MMU_USER = 1;
 /** Supervisor while SMAP does not apply (EFLAGS.AC, or CR4.SMAP off). */
 export const MMU_KERNEL_NOSMAP = 2;
-export const MMU_COUNT = 3;
+/** User while alignment is checked (CR0.AM, EFLAGS.AC): every access takes the slow path. */
+export const MMU_USER_ALIGN = 3;
+export const MMU_COUNT = 4;
 export const TLB_OFFSET = ENV_SIZE;
 /** For each TLB: a count, then the indices filled since the last flush (u16 each). */
 export const TLB_LOG_OFFSET = TLB_OFFSET + MMU_COUNT * TLB_SIZE;
 export const TLB_LOG_SIZE = 16 + TLB_ENTRIES * 2;
-export const CPU_SECTION_SIZE = 131072;
+export const CPU_SECTION_SIZE = 196608;
 if (CPU_STATE.size > ENV_SIZE) throw new RangeError(`CPU state is ${CPU_STATE.size} bytes`);
 
 // Low bits of a TLB tag: any set bit makes the inline comparison fail and sends the access to the slow path.
@@ -166,6 +183,10 @@ export const TLB_INVALID = 0x800;
 export const TLB_MMIO = 0x400;
 /** Writes must be told: translated code or logging. */
 export const TLB_NOTIFY = 0x200;
+/** A data breakpoint lies in the page. */
+export const TLB_WATCH = 0x100;
+/** Accesses must be checked for alignment. */
+export const TLB_ALIGN = 0x80;
 
 // hflags: the mode a block is translated for.
 export const HF_CPL = 0b11;

@@ -1,10 +1,7 @@
 /** Raising guest exceptions from helpers. None of these functions returns. */
 
 import { ENV_EXC_ERROR, ENV_EXC_HAS_ERROR, ENV_EXC_VECTOR } from "./generated/env";
-
-// @ts-ignore: decorator
-@external("host", "throwFault")
-declare function throwFault(): void;
+import { throwFault } from "./host";
 
 export const EXC_DE: i32 = 0;
 export const EXC_DB: i32 = 1;

@@ -1,3 +1,8 @@
 /** The helper module: everything exported here can be called from IR by name. */
 
+export * from "./debug";
 export * from "./fault";
+export * from "./flags";
+export * from "./mmu";
+export * from "./tlb";
+export * from "./walk";
