@@ -1,6 +1,6 @@
 /** Writes the optimised IR of a block as interpreter instructions into the code area of the shared memory. */
 
-import { ENV } from "../env.ts";
+import { CC_DYNAMIC, ENV } from "../env.ts";
 import { CONST_BASE, type IrBuilder, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS } from "../ir/ops.ts";
 import { type Form, interpOpcode } from "./opcodes.ts";
@@ -26,13 +26,6 @@ for (const { kind, name } of OP_ROWS) {
   }
 }
 
-export interface LoweredBlock {
-  /** Bytes written. */
-  readonly size: number;
-  /** Addresses of the exit_chain instructions by slot, 0 if absent. */
-  readonly chains: [number, number];
-}
-
 export class Lowerer {
   readonly #u16: Uint16Array;
   readonly #i32: Int32Array;
@@ -47,25 +40,42 @@ export class Lowerer {
   }
 
   /**
-   * Lowers to `address` (8-byte aligned). `opAddress[i]` becomes the address of the last instruction of IR op i;
-   * `insns` is the number of guest instructions, which exits take off the budget.
+   * Lowers to `address` (8-byte aligned). `opAddress[i]` becomes the address of the first instruction of IR op i, and
+   * one more entry the end; `insns` is the number of guest instructions, which exits take off the budget. Returns the
+   * number of bytes.
    */
-  lower(ir: IrBuilder, address: number, opAddress: number[], insns: number): LoweredBlock {
+  lower(ir: IrBuilder, address: number, opAddress: number[], insns: number): number {
     this.#at = address;
     this.#labelAt.length = 0;
     this.#fixups.length = 0;
     opAddress.length = 0;
-    const chains: [number, number] = [0, 0];
     for (let i = 0; i < ir.count; i++) {
       this.#constSlot = 0;
-      const fused = this.#fusedLoad(ir, i);
-      if (fused) i++;
-      else this.#lowerOp(ir, i, insns, chains);
-      if (fused) opAddress.push(this.#at - 16);
-      opAddress.push(this.#at);
+      const start = this.#at;
+      opAddress.push(start);
+      if (this.#fusedLoad(ir, i)) {
+        opAddress.push(start);
+        i++;
+      } else this.#lowerOp(ir, i, insns);
     }
+    opAddress.push(this.#at);
     for (const { at, label } of this.#fixups) this.#u16[(at >> 1) + 1] = (this.#labelAt[label] - at) >> 3;
-    return { size: this.#at - address, chains };
+    return this.#at - address;
+  }
+
+  /**
+   * Overwrites the code at `address` so that it leaves the block: rip moves on by `offset`, and ccOp is stored unless
+   * it is dynamic.
+   */
+  patchExit(address: number, offset: number, wide: boolean, ccOp: number): void {
+    this.#at = address;
+    this.#word(interpOpcode(wide ? "lea64" : "lea32", "base"), ENV.rip, ENV.rip, 0);
+    this.#pair(offset, 0);
+    if (ccOp !== CC_DYNAMIC) {
+      this.#word(MOV_IMMEDIATE, ENV.ccOp, 0, 0);
+      this.#pair(ccOp, 0);
+    }
+    this.#word(SLOT_FORM[OP.exit_main], 0, 0, 0);
   }
 
   #word(op: number, d: number, a: number, b: number): void {
@@ -115,7 +125,7 @@ export class Lowerer {
     return true;
   }
 
-  #lowerOp(ir: IrBuilder, i: number, insns: number, chains: [number, number]): void {
+  #lowerOp(ir: IrBuilder, i: number, insns: number): void {
     const op = ir.op[i];
     const row = OP_ROWS[op];
     const d = ir.d[i];
@@ -182,7 +192,6 @@ export class Lowerer {
       }
       case "exit":
         if (op === OP.exit_chain) {
-          chains[ir.c[i]] = this.#at;
           this.#word(SLOT_FORM[op], insns, 0, 0);
           this.#pair(0, 0);
         } else this.#word(SLOT_FORM[op], insns, 0, 0);

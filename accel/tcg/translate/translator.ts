@@ -10,6 +10,7 @@
  */
 
 import {
+  CC_ADCX,
   CC_ADD,
   CC_BMI,
   CC_C,
@@ -18,9 +19,11 @@ import {
   CC_EFLAGS,
   CC_INC,
   CC_LOGIC,
+  CC_MUL,
   CC_O,
   CC_P,
   CC_S,
+  CC_SAR,
   CC_SHL,
   CC_SUB,
   CC_Z,
@@ -95,6 +98,11 @@ const COND_S = 4;
 const COND_P = 5;
 const COND_L = 6;
 const COND_LE = 7;
+
+/** CC_* of a kind and an operand size in bytes. */
+export function sizedCc(kind: number, size: number): number {
+  return kind === CC_EFLAGS || kind >= CC_ADCX ? kind : kind + (size === 8 ? 3 : size >> 1);
+}
 
 export class Translator {
   readonly ir: IrBuilder;
@@ -251,7 +259,7 @@ export class Translator {
     if (this.code64) {
       return segment >= FS ? ir.lea(64, segBaseOffset(segment), offset, 0, 0) : offset;
     }
-    if (this.segCheck) {
+    if (this.segCheck || (segment >= FS && this.protectedMode)) {
       ir.callVoid("segmentCheck", offset, NONE, segment | ((size - 1) << 4) | (write ? 1 << 16 : 0));
     }
     const flat = segment < FS && segment !== CS && !this.addSeg;
@@ -349,8 +357,7 @@ export class Translator {
   /** Records how to compute the flags: `kind` is CC_ADD etc.; sized kinds get the size added. */
   setCc(kind: number, size: number, dst: Value, src: Value = NONE, src2: Value = NONE): void {
     const { ir } = this;
-    const sized = kind !== CC_EFLAGS && kind < 48;
-    this.ccOp = sized ? kind + (size === 8 ? 3 : size >> 1) : kind;
+    this.ccOp = sizedCc(kind, size);
     if (src !== NONE) ir.mov(ENV.ccSrc, src);
     if (dst !== NONE) ir.mov(ENV.ccDst, dst);
     if (src2 !== NONE) ir.mov(ENV.ccSrc2, src2);
@@ -358,8 +365,13 @@ export class Translator {
 
   /** Flags of left - right = result. */
   setCcSub(size: number, left: Value, right: Value, result: Value): void {
-    this.ir.mov(CC_LEFT, left);
+    this.keepLeft(left);
     this.setCc(CC_SUB, size, result, right);
+  }
+
+  /** Remembers the left operand of a subtraction for conditions; `setCc(CC_SUB, ...)` must follow. */
+  keepLeft(left: Value): void {
+    this.ir.mov(CC_LEFT, left);
   }
 
   /** Makes env.ccOp hold what is known statically: before helpers that look at flags, and at block ends. */
@@ -385,19 +397,16 @@ export class Translator {
     this.#ccOpStored = CC_DYNAMIC;
   }
 
-  /** The arithmetic flags CF PF AF ZF SF OF at their places in EFLAGS. Flags are then kept that way. */
+  /** The arithmetic flags CF PF AF ZF SF OF at their places in EFLAGS. How they are kept does not change. */
   flags(): Value {
-    if (this.ccOp !== CC_EFLAGS) {
-      this.syncCc();
-      const flags = this.ir.call("computeFlags");
-      this.ir.mov(ENV.ccSrc, flags);
-      this.ccOp = CC_EFLAGS;
-    }
-    return ENV.ccSrc;
+    if (this.ccOp === CC_EFLAGS) return ENV.ccSrc;
+    if (this.ccOp === CC_DYNAMIC) return this.ir.call("computeFlags");
+    return this.ir.call("computeFlagsOf", NONE, NONE, this.ccOp);
   }
 
   /** CF as 0 or 1. */
   carry(): Value {
+    if (this.ccOp === CC_DYNAMIC) return this.ir.call("computeCarry");
     const test = this.condition(2);
     return this.setOn(test);
   }
@@ -464,12 +473,19 @@ export class Translator {
       return { condition: "ne", width: 64, a: ENV.ccSrc, b: zero };
     }
     if (kind === CC_BMI && code === COND_B) return { condition: "ne", width: 64, a: ENV.ccSrc, b: zero };
-    if (kind === CC_SHL && code === COND_B && size >= 4) return test("lt", ENV.ccSrc, zero);
+    if (kind === CC_SHL && code === COND_B) return test("lt", narrowS(ENV.ccSrc), zero);
+    if (kind === CC_SAR && code === COND_B) return { condition: "tstne", width: 32, a: ENV.ccSrc, b: ir.const(1) };
+    if (kind === CC_MUL && (code === COND_B || code === COND_O)) {
+      return { condition: "ne", width: 64, a: ENV.ccSrc, b: zero };
+    }
     return undefined;
   }
 
   #fromFlags(code: number): Test {
     const { ir } = this;
+    if (code === COND_B && this.ccOp === CC_DYNAMIC) {
+      return { condition: "ne", width: 32, a: this.carry(), b: ir.const(0) };
+    }
     const flags = this.flags();
     const bits = (mask: number): Test => ({ condition: "tstne", width: 32, a: flags, b: ir.constU(mask) });
     switch (code) {

@@ -1,0 +1,167 @@
+/** Makes one translation block: decode, emit, optimise, lower. */
+
+import { ENV, HF_CPL, HF_CS32, HF_CS64, HF_DEBUG, HF_INHIBIT, HF_RF, HF_SEGCHECK, HF_TF } from "../env.ts";
+import { Lowerer } from "../interp/lower.ts";
+import { IrBuilder, NONE } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
+import { Optimizer } from "../ir/optimize.ts";
+import { Translator } from "../translate/translator.ts";
+import { type CodeSize, createInsn, DECODE_GP, DECODE_MORE, DECODE_UD, Decoder } from "../x86/decoder.ts";
+import type { Insn, OpcodeRow } from "../x86/insn.ts";
+import type { CodeCache, TranslationBlock } from "./code-cache.ts";
+
+const MAX_INSNS = 64;
+const MAX_CODE = 65536;
+const MAX_INSN_LENGTH = 15;
+const PAGE_SIZE = 4096;
+const EXC_UD = 6;
+const EXC_GP = 13;
+/** Modes in which every instruction goes back to the run loop. */
+const STEP_FLAGS = HF_TF | HF_DEBUG | HF_RF | HF_INHIBIT;
+
+/** Where guest code is read from. */
+export interface CodeSource {
+  /** Address of the first byte in the shared memory; 0 when it lies in `bytes` only. */
+  readonly phys: number;
+  /** The bytes at the block's start, up to the end of the page. */
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly available: number;
+  /** Address of the page that follows at the present mapping, for an instruction that goes on there; 0 on a fault. */
+  nextPage(): number;
+}
+
+export class BlockTranslator {
+  readonly ir: IrBuilder;
+  readonly #t: Translator;
+  readonly #optimizer = new Optimizer();
+  readonly #decoder: Decoder;
+  readonly #insn: Insn;
+  readonly #lowerer: Lowerer;
+  readonly #cache: CodeCache;
+  readonly #memory: Uint8Array;
+  readonly #opAddress: number[] = [];
+  readonly #straddle = new Uint8Array(MAX_INSN_LENGTH);
+
+  constructor(
+    buffer: SharedArrayBuffer,
+    cache: CodeCache,
+    rows: readonly OpcodeRow[],
+    helpers: ReadonlyMap<string, number>,
+    hasFeature: (feature: string) => boolean,
+  ) {
+    this.ir = new IrBuilder(helpers);
+    this.#t = new Translator(this.ir);
+    this.#decoder = new Decoder(rows, hasFeature);
+    this.#insn = createInsn(rows[0]);
+    this.#lowerer = new Lowerer(buffer);
+    this.#memory = new Uint8Array(buffer);
+    this.#cache = cache;
+  }
+
+  /**
+   * Translates the code at `source` for the mode `hflags`, at most `maxInsns` instructions. Undefined when the first
+   * instruction goes on in a page that cannot be fetched; the exception is then in env.
+   */
+  translate(source: CodeSource, hflags: number, maxInsns = MAX_INSNS): TranslationBlock | undefined {
+    const t = this.#t;
+    const { ir } = this;
+    const step = (hflags & STEP_FLAGS) !== 0;
+    const limit = step ? 1 : maxInsns;
+    const codeSize: CodeSize = hflags & HF_CS64 ? 64 : hflags & HF_CS32 ? 32 : 16;
+    t.begin(hflags, source.phys % PAGE_SIZE);
+    const limitCheck = this.#emitLimitCheck(hflags);
+    let insns = 0;
+    let secondPage = 0;
+    while (!t.ended && insns < limit && !ir.full) {
+      const at = t.insnEnd;
+      let length = this.#decoder.decode(this.#insn, source.bytes, source.offset + at, source.available - at, codeSize);
+      if (length === DECODE_MORE) {
+        if (insns > 0) break;
+        secondPage = source.nextPage();
+        if (secondPage === 0) return undefined;
+        length = this.#decodeStraddling(source, secondPage, codeSize);
+      }
+      insns++;
+      if (length <= 0) {
+        t.beginInsn(1);
+        if (length === DECODE_UD) t.raise(EXC_UD);
+        else t.raiseZero(EXC_GP);
+        break;
+      }
+      t.beginInsn(length);
+      this.#emit(hflags);
+      if (secondPage !== 0) break;
+    }
+    t.finish();
+    if (limitCheck >= 0) ir.e[limitCheck] = t.insnEnd - 1;
+    if (step) this.#alwaysLeave();
+    return this.#finish(source, hflags, insns, secondPage);
+  }
+
+  /** Leaves the block whose code holds `point` before the guest instruction there. */
+  patchExit(address: number, offset: number, wide: boolean, ccOp: number): void {
+    this.#lowerer.patchExit(address, offset, wide, ccOp);
+  }
+
+  #emit(hflags: number): void {
+    const insn = this.#insn;
+    if (insn.row.privileged && (hflags & HF_CPL) !== 0) this.#t.raiseZero(EXC_GP);
+    else insn.row.emit(this.#t, insn);
+  }
+
+  /** Where CS has a limit below 4 GiB the whole block must lie below it. Returns the op whose displacement is its length. */
+  #emitLimitCheck(hflags: number): number {
+    if ((hflags & HF_SEGCHECK) === 0 || (hflags & HF_CS64) !== 0) return -1;
+    const at = this.ir.count;
+    const last = this.ir.temp();
+    this.ir.emit(OP.lea32, last, ENV.rip, NONE, 0, 1);
+    this.ir.callVoid("checkCodeLimit", last);
+    return at;
+  }
+
+  #decodeStraddling(source: CodeSource, secondPage: number, codeSize: CodeSize): number {
+    const { available } = source;
+    for (let i = 0; i < MAX_INSN_LENGTH; i++) {
+      this.#straddle[i] = i < available ? source.bytes[source.offset + i] : this.#memory[secondPage + i - available];
+    }
+    const length = this.#decoder.decode(this.#insn, this.#straddle, 0, MAX_INSN_LENGTH, codeSize);
+    return length === DECODE_MORE ? DECODE_GP : length;
+  }
+
+  /** In step modes every way out of the block leads to the run loop. */
+  #alwaysLeave(): void {
+    const { ir } = this;
+    for (let i = 0; i < ir.count; i++) {
+      if (ir.op[i] === OP.exit_chain || ir.op[i] === OP.exit_lookup) ir.op[i] = OP.exit_main;
+    }
+  }
+
+  #finish(source: CodeSource, hflags: number, insns: number, secondPage: number): TranslationBlock {
+    const { ir } = this;
+    const length = this.#t.insnEnd;
+    this.#optimizer.run(ir);
+    const code = this.#cache.room(MAX_CODE);
+    const size = this.#lowerer.lower(ir, code, this.#opAddress, insns);
+    const points = new Int32Array(ir.insnOp.length * 2);
+    for (let i = 0; i < ir.insnOp.length; i++) {
+      points[i * 2] = this.#opAddress[ir.insnOp[i]] - code;
+      points[i * 2 + 1] = ir.insnOffset[i] | (ir.insnCcOp[i] << 16);
+    }
+    const crosses = secondPage !== 0 && length > source.available;
+    const block: TranslationBlock = {
+      phys: source.phys,
+      hflags,
+      code,
+      codeEnd: code + size,
+      length,
+      insns,
+      secondPage: crosses ? secondPage : 0,
+      points,
+      incoming: [],
+      dead: source.phys === 0,
+    };
+    if (source.phys !== 0) this.#cache.add(block);
+    return block;
+  }
+}

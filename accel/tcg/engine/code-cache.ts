@@ -1,0 +1,220 @@
+/**
+ * The translation blocks of one CPU and the memory their code lies in.
+ *
+ * Invariants:
+ *  1. A block is found by the shared-memory address of its first byte and the mode it was translated for (hflags).
+ *  2. A page of guest memory carries PAGE_CODE exactly while blocks made from it exist.
+ *  3. No exit of a live block and no entry of the look-up cache leads to a dead block.
+ *  4. Code memory is a ring of segments. The oldest segment's blocks die when its room is needed again.
+ */
+
+import { LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE, LOOKUP_OFFSET } from "../interp/generate.ts";
+
+const PAGE_SHIFT = 12;
+const SEGMENTS = 8;
+/** Room after a block's code for the patch that leaves it early. */
+export const PATCH_ROOM = 48;
+
+/** Where a guest instruction starts in a block. */
+export interface InsnPoint {
+  /** Address of its first op. */
+  readonly code: number;
+  /** Bytes from the block's start. */
+  readonly offset: number;
+  readonly ccOp: number;
+}
+
+export interface TranslationBlock {
+  /** Shared-memory address of the first guest byte. */
+  readonly phys: number;
+  readonly hflags: number;
+  /** Address of the code, and its end. */
+  readonly code: number;
+  readonly codeEnd: number;
+  /** Guest bytes and instructions. */
+  readonly length: number;
+  readonly insns: number;
+  /** Shared-memory address of the second page's bytes if the block crosses into another page, else 0. */
+  readonly secondPage: number;
+  /** Ends of guest instructions, packed as [code - block code, offset | ccOp << 16] pairs. */
+  readonly points: Int32Array;
+  /** exit_chain instructions that lead here. */
+  incoming: number[];
+  dead: boolean;
+}
+
+export class CodeCache {
+  readonly #i32: Int32Array;
+  readonly #base: number;
+  readonly #segmentSize: number;
+  readonly #lookup: number;
+  /** Live and dead blocks of each segment in address order. */
+  readonly #segments: TranslationBlock[][] = Array.from({ length: SEGMENTS }, () => []);
+  readonly #blocks = new Map<number, TranslationBlock[]>();
+  readonly #pages = new Map<number, Set<TranslationBlock>>();
+  readonly #setCodePage: (address: number, on: boolean) => void;
+  #segment = 0;
+  #at: number;
+
+  /** `env` is the CPU's section, `base` and `size` the code memory; `setCodePage` marks pages that hold guest code. */
+  constructor(
+    buffer: SharedArrayBuffer,
+    env: number,
+    base: number,
+    size: number,
+    setCodePage: (address: number, on: boolean) => void,
+  ) {
+    this.#i32 = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+    this.#lookup = (env + LOOKUP_OFFSET) >>> 2;
+    this.#base = base;
+    this.#segmentSize = Math.floor(size / SEGMENTS / 8) * 8;
+    this.#at = base;
+    this.#setCodePage = setCodePage;
+  }
+
+  /** Number of live blocks. */
+  get count(): number {
+    let count = 0;
+    for (const list of this.#blocks.values()) count += list.length;
+    return count;
+  }
+
+  find(phys: number, hflags: number): TranslationBlock | undefined {
+    const list = this.#blocks.get(phys);
+    if (list) for (const block of list) if (block.hflags === hflags) return block;
+    return undefined;
+  }
+
+  /** Room for a block of at most `size` bytes; makes the oldest segment's blocks die if need be. */
+  room(size: number): number {
+    const end = this.#base + (this.#segment + 1) * this.#segmentSize;
+    if (this.#at + size > end) {
+      this.#segment = (this.#segment + 1) % SEGMENTS;
+      this.#at = this.#base + this.#segment * this.#segmentSize;
+      for (const block of this.#segments[this.#segment]) if (!block.dead) this.kill(block);
+      this.#segments[this.#segment] = [];
+    }
+    return this.#at;
+  }
+
+  /** Takes a block whose code was written to where `room` said. */
+  add(block: TranslationBlock): void {
+    this.#at = Math.ceil((block.codeEnd + PATCH_ROOM) / 8) * 8;
+    this.#segments[this.#segment].push(block);
+    const list = this.#blocks.get(block.phys);
+    if (list) list.push(block);
+    else this.#blocks.set(block.phys, [block]);
+    this.#addToPage(block, block.phys >>> PAGE_SHIFT);
+    if (block.secondPage !== 0) this.#addToPage(block, block.secondPage >>> PAGE_SHIFT);
+  }
+
+  /** Lets exit_lookup find the block. Blocks that cross pages stay out: their second page needs a look each time. */
+  publish(block: TranslationBlock): void {
+    if (block.secondPage !== 0) return;
+    const at = this.#lookupIndex(block.phys);
+    this.#i32[at] = block.phys;
+    this.#i32[at + 1] = block.hflags;
+    this.#i32[at + 2] = block.code;
+  }
+
+  /** Makes the exit_chain instruction at `exit` lead to `block`. */
+  link(exit: number, block: TranslationBlock): void {
+    if (block.secondPage !== 0) return;
+    this.#i32[(exit + 8) >>> 2] = block.code;
+    block.incoming.push(exit);
+  }
+
+  /** The block, live or dead, whose code holds the instruction at `address`. */
+  blockAt(address: number): TranslationBlock | undefined {
+    const segment = this.#segments[Math.floor((address - this.#base) / this.#segmentSize)];
+    if (!segment) return undefined;
+    let low = 0;
+    let high = segment.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const block = segment[middle];
+      if (address < block.code) high = middle - 1;
+      else if (address >= block.codeEnd) low = middle + 1;
+      else return block;
+    }
+    return undefined;
+  }
+
+  /** Kills the blocks made from bytes in [address, address + length); true if `address`'s page holds code no more. */
+  invalidate(address: number, length: number): void {
+    const last = (address + length - 1) >>> PAGE_SHIFT;
+    for (let page = address >>> PAGE_SHIFT; page <= last; page++) {
+      const blocks = this.#pages.get(page);
+      if (!blocks) continue;
+      for (const block of blocks) {
+        const inFirst = block.secondPage === 0 ? block.length : Math.min(block.length, 4096 - (block.phys & 4095));
+        const hit =
+          (address < block.phys + inFirst && address + length > block.phys) ||
+          (block.secondPage !== 0 &&
+            address < block.secondPage + block.length - inFirst &&
+            address + length > block.secondPage);
+        if (hit) this.kill(block);
+      }
+    }
+  }
+
+  kill(block: TranslationBlock): void {
+    block.dead = true;
+    const list = this.#blocks.get(block.phys)!;
+    list.splice(list.indexOf(block), 1);
+    if (list.length === 0) this.#blocks.delete(block.phys);
+    for (const exit of block.incoming) if (this.#i32[(exit + 8) >>> 2] === block.code) this.#i32[(exit + 8) >>> 2] = 0;
+    block.incoming = [];
+    const at = this.#lookupIndex(block.phys);
+    if (this.#i32[at + 2] === block.code) this.#i32[at] = 0;
+    this.#removeFromPage(block, block.phys >>> PAGE_SHIFT);
+    if (block.secondPage !== 0) this.#removeFromPage(block, block.secondPage >>> PAGE_SHIFT);
+  }
+
+  /** Kills everything. */
+  flush(): void {
+    for (const segment of this.#segments) for (const block of segment) if (!block.dead) this.kill(block);
+  }
+
+  #lookupIndex(phys: number): number {
+    const hash = (phys ^ (phys >>> 16)) & (LOOKUP_ENTRIES - 1);
+    return this.#lookup + hash * (LOOKUP_ENTRY_SIZE >> 2);
+  }
+
+  #addToPage(block: TranslationBlock, page: number): void {
+    const blocks = this.#pages.get(page);
+    if (blocks) {
+      blocks.add(block);
+      return;
+    }
+    this.#pages.set(page, new Set([block]));
+    this.#setCodePage((page << PAGE_SHIFT) >>> 0, true);
+  }
+
+  #removeFromPage(block: TranslationBlock, page: number): void {
+    const blocks = this.#pages.get(page);
+    if (!blocks?.delete(block) || blocks.size > 0) return;
+    this.#pages.delete(page);
+    this.#setCodePage((page << PAGE_SHIFT) >>> 0, false);
+  }
+}
+
+/** The guest instruction that the op at `address` belongs to. */
+export function insnPointAt(block: TranslationBlock, address: number): InsnPoint {
+  const { points } = block;
+  let i = 0;
+  while (i + 2 < points.length && block.code + points[i + 2] <= address) i += 2;
+  return pointAt(block, i);
+}
+
+/** The guest instruction after the one that the op at `address` belongs to, or undefined at the block's end. */
+export function nextInsnPoint(block: TranslationBlock, address: number): InsnPoint | undefined {
+  const { points } = block;
+  for (let i = 0; i < points.length; i += 2) if (block.code + points[i] > address) return pointAt(block, i);
+  return undefined;
+}
+
+function pointAt(block: TranslationBlock, i: number): InsnPoint {
+  const packed = block.points[i + 1];
+  return { code: block.code + block.points[i], offset: packed & 0xffff, ccOp: packed >>> 16 };
+}

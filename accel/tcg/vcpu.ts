@@ -1,0 +1,481 @@
+/**
+ * One x86 CPU run by translation: finds or makes blocks, runs them in the interpreter, delivers exceptions and
+ * interrupts between them.
+ *
+ * Invariants:
+ *  1. While generated code runs, env is the only copy of the guest's registers.
+ *  2. A guest exception travels as excVector in env: returned by the interpreter (EXIT_FAULT), or thrown through it as
+ *     GUEST_FAULT by a helper. Nothing else a guest does throws.
+ *  3. Interrupts are looked at between blocks only; whoever raises one sets exitRequest, so that is soon.
+ */
+
+import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
+import type { AccessSize } from "../../core/bus/io.ts";
+import { PAGE_CODE } from "../../core/memory/address-space.ts";
+import { type State, StateArena } from "../../core/state/state.ts";
+import { BlockTranslator, type CodeSource } from "./engine/block-translator.ts";
+import { CodeCache, insnPointAt, nextInsnPoint, type TranslationBlock } from "./engine/code-cache.ts";
+import { type Helpers, loadHelpers } from "./engine/helpers.ts";
+import {
+  CC_DYNAMIC,
+  CPU_SECTION_SIZE,
+  CPU_STATE,
+  ENV,
+  ENV_SIZE,
+  HF_CS64,
+  HF_DEBUG,
+  HF_INHIBIT,
+  HF_RF,
+  HF_TF,
+  IRQ_INIT,
+  IRQ_INTR,
+  IRQ_NMI,
+  IRQ_SIPI,
+  IRQ_SMI,
+} from "./env.ts";
+import {
+  EXIT_FAULT,
+  EXIT_LINK,
+  EXIT_LOOKUP,
+  generateInterpreter,
+  LOOKUP_ENTRIES,
+  LOOKUP_ENTRY_SIZE,
+} from "./interp/generate.ts";
+import { CpuModel } from "./x86/cpuid.ts";
+import { dumpRegisters } from "./x86/dump.ts";
+import { Msrs } from "./x86/msr.ts";
+import { OPCODE_ROWS } from "./x86/rows.ts";
+
+/** Code memory in bytes. */
+export const CODE_SIZE = 48 * 2 ** 20;
+export const LOOKUP_SIZE = LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
+
+/** Instructions per slice: after as many, `run` comes back so that timers can fire. */
+const SLICE = 20_000;
+const PAGE_SIZE = 4096;
+const FETCH_FAULT = 0;
+const FETCH_MMIO = 1;
+const STEP_FLAGS = HF_TF | HF_DEBUG | HF_RF | HF_INHIBIT;
+const EFLAGS_IF = 0x200;
+const MAX_INSN_LENGTH = 15;
+
+/** Thrown through wasm frames when a helper raises a guest exception. */
+const GUEST_FAULT = { guestFault: true };
+
+const { offsets } = CPU_STATE;
+const word = (offset: number): number => offset >>> 2;
+
+export class TcgVcpu implements Vcpu {
+  readonly state: State<typeof CPU_STATE>;
+  /** Address of env. */
+  readonly env: number;
+  readonly #environment: VcpuEnvironment;
+  readonly #i32: Int32Array;
+  readonly #base: number;
+  readonly #u8: Uint8Array;
+  readonly #cache: CodeCache;
+  readonly #model: CpuModel;
+  readonly #msrs: Msrs;
+  #helpers!: Helpers;
+  #translator!: BlockTranslator;
+  #interpret!: (env: number, pc: number) => number;
+  #kicked = false;
+  #translated = 0;
+  #guestBytes = 0;
+  readonly #exits = { main: 0, link: 0, lookup: 0, fault: 0 };
+  #interrupts = 0;
+
+  private constructor(environment: VcpuEnvironment) {
+    const { memory } = environment.memory;
+    this.#environment = environment;
+    this.env = memory.reserve(`cpu${environment.index}`, CPU_SECTION_SIZE + LOOKUP_SIZE, PAGE_SIZE);
+    this.state = new StateArena(memory.buffer, this.env, ENV_SIZE).attach(`cpu${environment.index}`, CPU_STATE);
+    this.#i32 = new Int32Array(memory.buffer);
+    this.#base = this.env >>> 2;
+    this.#u8 = memory.u8;
+    const code = memory.reserve(`tcg-code${environment.index}`, CODE_SIZE, PAGE_SIZE);
+    this.#cache = new CodeCache(memory.buffer, this.env, code, CODE_SIZE, (address, on) => this.#markCode(address, on));
+    this.#model = CpuModel.parse(environment.model);
+    this.#msrs = new Msrs(this.state, environment.apic, this.#model);
+  }
+
+  static async create(environment: VcpuEnvironment): Promise<TcgVcpu> {
+    const vcpu = new TcgVcpu(environment);
+    await vcpu.#load();
+    vcpu.reset();
+    return vcpu;
+  }
+
+  async #load(): Promise<void> {
+    const { memory, ports, clock, apic } = this.#environment;
+    const wasm = memory.memory.memory;
+    this.#helpers = await loadHelpers(wasm, {
+      throwFault() {
+        throw GUEST_FAULT;
+      },
+      mmioRead: (low, high, size) => memory.read((low >>> 0) + (high >>> 0) * 2 ** 32, size as AccessSize),
+      mmioWrite: (low, high, size, value) =>
+        memory.write((low >>> 0) + (high >>> 0) * 2 ** 32, value >>> 0, size as AccessSize),
+      notifyWrite: (address, length) => memory.notifyWrite(address >>> 0, length >>> 0),
+      portIn: (port, size) => ports.read(port, size as AccessSize),
+      portOut: (port, size, value) => ports.write(port, value >>> 0, size as AccessSize),
+      readTpr: () => apic?.tpr ?? 0,
+      writeTpr: (value) => {
+        if (apic) apic.tpr = value;
+      },
+      readTsc: () => this.#msrs.tsc(clock.now()),
+      readMsr: (index) => this.#msrs.read(index >>> 0, clock.now()),
+      writeMsr: (index) => this.#msrs.write(index >>> 0, clock.now()),
+      cpuid: (leaf, subleaf) => this.#model.cpuid(this.state, leaf >>> 0, subleaf >>> 0, apic),
+      ferr: () => this.#environment.ferr?.(),
+    });
+    memory.onWrite((address, length) => this.#written(address, length));
+    memory.onMapChange(() => this.#flushTlb());
+    const { table, numbers, exports } = this.#helpers;
+    const pages = wasm.buffer.byteLength / 65536;
+    const module = new WebAssembly.Module(generateInterpreter(pages, table.length));
+    const instance = new WebAssembly.Instance(module, {
+      host: { memory: wasm, helpers: table },
+      helpers: exports as unknown as WebAssembly.ModuleImports,
+    });
+    this.#interpret = instance.exports.run as never;
+    this.#translator = new BlockTranslator(memory.memory.buffer, this.#cache, OPCODE_ROWS, numbers, (feature) =>
+      this.#model.has(feature),
+    );
+    this.state.pageMap = memory.pageMapAddress;
+    this.#call("resetTlb");
+  }
+
+  /** Calls a helper that takes env and small numbers. */
+  #call(name: string, ...args: number[]): number {
+    return (this.#helpers.exports[name] as (...args: number[]) => number)(this.env, ...args);
+  }
+
+  #field(name: keyof typeof offsets): number {
+    return this.#i32[this.#base + word(offsets[name])];
+  }
+
+  #setField(name: keyof typeof offsets, value: number): void {
+    this.#i32[this.#base + word(offsets[name])] = value;
+  }
+
+  // ---- pins
+
+  #request(bit: number): void {
+    Atomics.or(this.#i32, this.#base + word(offsets.interruptRequest), bit);
+    Atomics.store(this.#i32, this.#base + word(offsets.exitRequest), 1);
+  }
+
+  #withdraw(bit: number): void {
+    Atomics.and(this.#i32, this.#base + word(offsets.interruptRequest), ~bit);
+  }
+
+  setIntr(level: boolean): void {
+    if (level) this.#request(IRQ_INTR);
+    else this.#withdraw(IRQ_INTR);
+  }
+
+  nmi(): void {
+    this.#request(IRQ_NMI);
+  }
+
+  smi(): void {
+    this.#request(IRQ_SMI);
+  }
+
+  init(): void {
+    this.#request(IRQ_INIT);
+  }
+
+  sipi(vector: number): void {
+    void vector;
+    this.#request(IRQ_SIPI);
+  }
+
+  setA20(enabled: boolean): void {
+    this.#call("setA20", enabled ? 1 : 0);
+  }
+
+  kick(): void {
+    this.#kicked = true;
+    Atomics.store(this.#i32, this.#base + word(offsets.exitRequest), 1);
+  }
+
+  hasWork(): boolean {
+    const pending = this.#field("interruptRequest");
+    if (pending & (IRQ_NMI | IRQ_SMI | IRQ_INIT)) return true;
+    return (pending & IRQ_INTR) !== 0 && (Number(this.state.eflags) & EFLAGS_IF) !== 0;
+  }
+
+  reset(): void {
+    this.#call("resetCpu", 0);
+    this.#setField("interruptRequest", 0);
+    this.#model.apply(this.state);
+    this.#flushTlb();
+  }
+
+  // ---- running
+
+  run(): VcpuExit {
+    this.#setField("budget", SLICE);
+    const exit = this.#slice();
+    this.state.instructions += BigInt(SLICE - this.#field("budget"));
+    return exit;
+  }
+
+  #slice(): VcpuExit {
+    for (;;) {
+      Atomics.store(this.#i32, this.#base + word(offsets.exitRequest), 0);
+      if (this.#field("interruptRequest") !== 0 && this.#takeInterrupt() === "triple-fault") return "triple-fault";
+      if (this.#kicked) {
+        this.#kicked = false;
+        return "slice";
+      }
+      if (this.#field("halted") !== 0) {
+        if (!this.hasWork()) return "halted";
+        continue;
+      }
+      if (this.#field("budget") <= 0) return "slice";
+      const stepping = (this.#field("hflags") & STEP_FLAGS) !== 0;
+      if (!(stepping ? this.#step() : this.#runBlocks())) return "triple-fault";
+    }
+  }
+
+  /** Runs blocks until something needs the main loop. False on a triple fault. */
+  #runBlocks(): boolean {
+    let block = this.#findBlock();
+    if (!block) return this.#deliverFault();
+    let pc = block.code;
+    for (;;) {
+      switch (this.#execute(pc)) {
+        case EXIT_LINK: {
+          this.#exits.link++;
+          const exit = this.#field("opPointer");
+          const from = this.#cache.blockAt(exit);
+          block = this.#findBlock();
+          if (!block) return this.#deliverFault();
+          if (from && !from.dead) this.#cache.link(exit, block);
+          pc = block.code;
+          continue;
+        }
+        case EXIT_LOOKUP:
+          this.#exits.lookup++;
+          if (this.#field("hflags") & STEP_FLAGS) return true;
+          block = this.#findBlock();
+          if (!block) return this.#deliverFault();
+          pc = block.code;
+          continue;
+        case EXIT_FAULT:
+          this.#exits.fault++;
+          return this.#blockFaulted();
+        default:
+          this.#exits.main++;
+          if (this.#field("pendingDebug") !== 0 && this.#call("afterInstruction") !== 0) return this.#deliverFault();
+          return true;
+      }
+    }
+  }
+
+  /** Runs one instruction with the checks that breakpoints, single step and interrupt shadows want. */
+  #step(): boolean {
+    if (this.#call("beforeInstruction") !== 0) return this.#deliverFault();
+    const block = this.#findBlock(1);
+    if (!block) return this.#deliverFault();
+    if (this.#execute(block.code) === EXIT_FAULT) return this.#blockFaulted();
+    return this.#call("afterInstruction") === 0 || this.#deliverFault();
+  }
+
+  #execute(pc: number): number {
+    try {
+      return this.#interpret(this.env, pc);
+    } catch (error) {
+      if (error !== GUEST_FAULT) throw error;
+      return EXIT_FAULT;
+    }
+  }
+
+  /** After a fault inside a block: rip and ccOp of the faulting instruction, then delivery. */
+  #blockFaulted(): boolean {
+    const address = this.#field("opPointer");
+    const block = this.#cache.blockAt(address) ?? this.#transient;
+    if (block) {
+      if (address < block.code + block.points[0] && block.insns > 1) return this.#runSingle();
+      const point = insnPointAt(block, address);
+      if (point.ccOp !== CC_DYNAMIC) this.state.ccOp = BigInt(point.ccOp);
+      const rip = this.state.rip + BigInt(point.offset);
+      this.state.rip = block.hflags & HF_CS64 ? rip : BigInt.asUintN(32, rip);
+    }
+    return this.#deliverFault();
+  }
+
+  /** The code limit check of a whole block failed: it may fail for a later instruction only. */
+  #runSingle(): boolean {
+    this.#setField("excVector", -1);
+    const block = this.#translate(this.#call("locateCode", 0), 1);
+    if (!block) return this.#deliverFault();
+    return this.#execute(block.code) === EXIT_FAULT ? this.#blockFaulted() : true;
+  }
+
+  /** Delivers the exception in env. False on a triple fault. */
+  #deliverFault(): boolean {
+    for (;;) {
+      try {
+        return this.#call("deliverException") === 0;
+      } catch (error) {
+        if (error !== GUEST_FAULT) throw error;
+      }
+    }
+  }
+
+  #takeInterrupt(): "taken" | "none" | "triple-fault" {
+    const pending = this.#field("interruptRequest");
+    if (pending & IRQ_INIT) {
+      this.#withdraw(IRQ_INIT);
+      this.#call("resetCpu", 1);
+      return "taken";
+    }
+    if (pending & IRQ_SMI && this.#field("smm") === 0) {
+      this.#withdraw(IRQ_SMI);
+      this.#setField("halted", 0);
+      return this.#guarded("enterSmm") ? "taken" : "triple-fault";
+    }
+    if (this.#field("inhibit") !== 0) return "none";
+    if (pending & IRQ_NMI && this.#field("nmiBlocked") === 0) {
+      this.#withdraw(IRQ_NMI);
+      this.#setField("halted", 0);
+      this.#interrupts++;
+      return this.#guarded("deliverNmi") ? "taken" : "triple-fault";
+    }
+    if (pending & IRQ_INTR && Number(this.state.eflags) & EFLAGS_IF) {
+      const vector = this.#environment.interrupts.acknowledge();
+      if (vector < 0) return "none";
+      this.#setField("halted", 0);
+      this.#interrupts++;
+      return this.#guarded("deliverExternal", vector) ? "taken" : "triple-fault";
+    }
+    return "none";
+  }
+
+  /** Runs a helper that may raise an exception, and delivers that. */
+  #guarded(name: string, ...args: number[]): boolean {
+    try {
+      this.#call(name, ...args);
+      return true;
+    } catch (error) {
+      if (error !== GUEST_FAULT) throw error;
+      return this.#deliverFault();
+    }
+  }
+
+  // ---- blocks
+
+  /** A block that is in no cache (code outside plain memory), for the fault handler. */
+  #transient: TranslationBlock | undefined;
+
+  /** The block at CS:rip, translated if need be. Undefined when the fetch faulted. */
+  #findBlock(maxInsns?: number): TranslationBlock | undefined {
+    const phys = this.#call("locateCode", 0) >>> 0;
+    if (phys === FETCH_FAULT) return undefined;
+    if (phys === FETCH_MMIO) return this.#translateOutsideMemory();
+    const block = this.#cache.find(phys, this.#field("hflags"));
+    if (!block) return this.#translate(phys, maxInsns);
+    if (block.secondPage !== 0) {
+      const second = this.#nextPage(phys);
+      if (second === 0) return undefined;
+      if (second !== block.secondPage) {
+        this.#cache.kill(block);
+        return this.#translate(phys, maxInsns);
+      }
+    }
+    this.#cache.publish(block);
+    return block;
+  }
+
+  #nextPage(phys: number): number {
+    return this.#call("locateCode", PAGE_SIZE - (phys % PAGE_SIZE)) >>> 0;
+  }
+
+  #translate(phys: number, maxInsns?: number): TranslationBlock | undefined {
+    const available = PAGE_SIZE - (phys % PAGE_SIZE);
+    const source: CodeSource = { phys, bytes: this.#u8, offset: phys, available, nextPage: () => this.#nextPage(phys) };
+    const block = this.#translator.translate(source, this.#field("hflags"), maxInsns);
+    if (!block) return undefined;
+    this.#translated++;
+    this.#guestBytes += block.length;
+    if (maxInsns === undefined) this.#cache.publish(block);
+    return block;
+  }
+
+  /** Code in device memory is read byte by byte and runs one instruction at a time, without being kept. */
+  #translateOutsideMemory(): TranslationBlock | undefined {
+    const { memory } = this.#environment;
+    const start = Number(this.state.scratch[0]);
+    const bytes = Uint8Array.from({ length: MAX_INSN_LENGTH }, (_, i) => memory.read(start + i, 1));
+    const source: CodeSource = { phys: 0, bytes, offset: 0, available: bytes.length, nextPage: () => 0 };
+    this.#transient = this.#translator.translate(source, this.#field("hflags"), 1);
+    return this.#transient;
+  }
+
+  #markCode(address: number, on: boolean): void {
+    this.#environment.memory.setPageFlag(address, PAGE_CODE, on);
+    this.#call("tlbSetNotify", address, on ? 1 : 0);
+  }
+
+  /** Memory that holds code may have changed. A block that changed itself is left after the present instruction. */
+  #written(address: number, length: number): void {
+    const pointer = this.#field("opPointer") >>> 0;
+    const current = this.#cache.blockAt(pointer);
+    const wasLive = current !== undefined && !current.dead;
+    this.#cache.invalidate(address, length);
+    if (!wasLive || !current.dead) return;
+    const next = nextInsnPoint(current, pointer);
+    if (next) this.#translator.patchExit(next.code, next.offset, (current.hflags & HF_CS64) !== 0, next.ccOp);
+  }
+
+  #flushTlb(): void {
+    if (this.#helpers) this.#call("flushTlb", 1);
+  }
+
+  // ---- monitor
+
+  get instructionPointer(): bigint {
+    return this.state.rip;
+  }
+
+  dumpRegisters(): string {
+    return dumpRegisters(this.state, this.#call("getFlags"));
+  }
+
+  dumpTlb(): string {
+    return "";
+  }
+
+  dumpMemoryMap(): string {
+    return "";
+  }
+
+  translate(virtual: bigint): number | undefined {
+    const debugTranslate = this.#helpers.exports.debugTranslate as unknown as (env: number, address: bigint) => bigint;
+    const physical = debugTranslate(this.env, virtual);
+    return physical < 0n ? undefined : Number(physical);
+  }
+
+  statistics(): [string, string][] {
+    const { state } = this;
+    const { main, link, lookup, fault } = this.#exits;
+    return [
+      ["instructions", String(state.instructions)],
+      ["blocks translated", String(this.#translated)],
+      ["blocks live", String(this.#cache.count)],
+      ["guest bytes per block", (this.#guestBytes / Math.max(1, this.#translated)).toFixed(1)],
+      ["TLB misses", String(state.tlbMisses)],
+      ["TLB flushes", String(state.tlbFlushes)],
+      ["page faults", String(state.pageFaults)],
+      ["interrupts", String(this.#interrupts)],
+      ["exits", `main ${main}, link ${link}, lookup ${lookup}, fault ${fault}`],
+    ];
+  }
+}
+
+/** Offset of the exit flag in env, for whoever wants a CPU out of guest code. */
+export const EXIT_REQUEST_OFFSET = ENV.exitRequest;
