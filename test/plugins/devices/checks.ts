@@ -28,7 +28,7 @@ export class TestChar implements CharPort {
 
   write(data: Uint8Array): number {
     const count = Math.min(this.room, data.length);
-    this.sent.push(...data.subarray(0, count));
+    for (const byte of data.subarray(0, count)) this.sent.push(byte);
     this.room -= count;
     return count;
   }
