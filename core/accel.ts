@@ -6,6 +6,7 @@
 import type { PortSpace } from "./bus/io.ts";
 import type { Clock } from "./clock.ts";
 import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
+import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
 import type { Doorbell } from "./thread/doorbell.ts";
 
@@ -35,6 +36,8 @@ export interface VcpuEnvironment {
    * within about 100,000 instructions; the caller takes the ring.
    */
   readonly wake: Doorbell;
+  /** The log of -d. */
+  readonly log?: Log;
 }
 
 export interface Vcpu extends CpuPins {

@@ -3,11 +3,12 @@
 import type { Accelerator, Vcpu } from "./accel.ts";
 import type { PortSpace } from "./bus/io.ts";
 import type { PciBus } from "./bus/pci.ts";
-import type { Device, DeviceContext, DeviceType, Properties } from "./device.ts";
+import type { Device, DeviceContext, DeviceType, Properties, PropertySpecs } from "./device.ts";
+import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
 import type { GuestMemory } from "./memory/guest-memory.ts";
 import type { InfoRegistry } from "./monitor/info.ts";
-import type { MachineOptions } from "./options/machine-options.ts";
+import type { FirmwareOptions, FirmwareRequest, MachineOptions } from "./options/machine-options.ts";
 import type { Doorbell } from "./thread/doorbell.ts";
 
 /** Everything a machine is given to assemble itself. Devices come from the registry, by name. */
@@ -22,6 +23,8 @@ export interface MachineRuntime {
   readonly accelerator: Accelerator;
   /** Wakes the vCPU thread; goes into `VcpuEnvironment.wake`. */
   readonly wake: Doorbell;
+  /** The log of -d; goes into `VcpuEnvironment.log`. */
+  readonly log: Log;
   /** Where the machine and its devices register texts for the monitor's `info`. */
   readonly info: InfoRegistry;
 }
@@ -55,5 +58,9 @@ export interface MachineType {
   readonly aliases: readonly string[];
   readonly description: string;
   readonly isDefault?: boolean;
+  /** The properties of -machine, besides type and accel. */
+  readonly properties: PropertySpecs;
+  /** Finds and checks the files the machine starts from; called on the I/O thread before the machine's thread starts. */
+  findFirmware(request: FirmwareRequest): FirmwareOptions;
   assemble(runtime: MachineRuntime): Promise<Machine>;
 }

@@ -1,5 +1,7 @@
 /** A machine as the command line describes it: plain data, so that it can be handed to every thread. */
 
+import type { GlobalProperty } from "./properties.ts";
+
 export interface DriveOptions {
   readonly id: string;
   /** "ide", "floppy" or "none". */
@@ -8,6 +10,14 @@ export interface DriveOptions {
   readonly unit: number;
   readonly media: "disk" | "cdrom";
   readonly readOnly: boolean;
+}
+
+export interface UserDevice {
+  readonly driver: string;
+  readonly id?: string;
+  readonly properties: Readonly<Record<string, string>>;
+  /** As the user wrote it, for messages: "-device isa-serial". */
+  readonly option?: string;
 }
 
 export interface MachineOptions {
@@ -24,16 +34,16 @@ export interface MachineOptions {
   readonly bootOnce: string | undefined;
   readonly bootMenu: boolean;
   readonly vga: "std" | "none";
+  /** False when nobody looks at the screen (-nographic): firmware may then talk on the serial port. */
+  readonly graphics: boolean;
   readonly drives: readonly DriveOptions[];
   /** Channel ids of -serial and -parallel, in order; undefined for "none". */
   readonly serials: readonly (string | undefined)[];
   readonly parallels: readonly (string | undefined)[];
   readonly debugcons: readonly { readonly iobase: number; readonly chardev: string }[];
-  readonly devices: readonly {
-    readonly driver: string;
-    readonly id?: string;
-    readonly properties: Readonly<Record<string, string>>;
-  }[];
+  readonly devices: readonly UserDevice[];
+  /** Properties for all devices of a type, the board's too (-global). */
+  readonly globals: readonly GlobalProperty[];
   readonly firmware: FirmwareOptions;
   readonly rtc: { readonly base: "utc" | "localtime" | number; readonly clock: "host" | "rt" | "vm" };
   readonly name: string | undefined;
@@ -52,4 +62,18 @@ export interface FirmwareOptions {
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly commandLine: string;
+}
+
+/** What the command line says about firmware and kernels, before a machine has looked the paths up. */
+export interface FirmwareRequest {
+  /** Folders of -L, in order. */
+  readonly directories: readonly string[];
+  /** -bios, or undefined for the machine's usual one. */
+  readonly bios: string | undefined;
+  readonly vga: "std" | "none";
+  readonly optionRoms: readonly string[];
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  readonly commandLine: string;
+  readonly machineProperties: Readonly<Record<string, string>>;
 }

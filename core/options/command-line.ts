@@ -1,0 +1,607 @@
+/**
+ * Reads a command line: what the machine is made of (`MachineOptions`, for its thread) and what the I/O thread opens for
+ * it (`IoPlan`), or a text to print and end. Names of machines, accelerators, devices and their properties are checked
+ * here, so that every mistake is found before anything is made.
+ */
+
+import type { Accelerator } from "../accel.ts";
+import { QemuError } from "../errors.ts";
+import { type LogItem, logHelp, parseLogItems } from "../log.ts";
+import type { MachineType } from "../machine.ts";
+import type { PluginHost } from "../plugin/host.ts";
+import { type ChardevPlan, ChardevPlans } from "./chardevs.ts";
+import { type BlockPlan, DrivePlans } from "./drives.ts";
+import { acceleratorHelp, cpuHelp, deviceHelp, listHelp, machineHelp, programHelp, propertyHelp } from "./help.ts";
+import { parseKeyValues, toRecord, wantsHelp, withOption } from "./keyval.ts";
+import { lex, type ParsedOption } from "./lexer.ts";
+import type { FirmwareRequest, MachineOptions, UserDevice } from "./machine-options.ts";
+import { didYouMean } from "./near.ts";
+import { deviceProperties, type GlobalProperty, parseProperties, resolveDeviceProperties } from "./properties.ts";
+import { OPTION_SECTIONS, OPTIONS } from "./table.ts";
+import { parseBool, parseChoice, parseInteger, parseSize, parseUuid } from "./values.ts";
+
+export type PanicAction = "pause" | "shutdown" | "exit-failure" | "none";
+
+/** What the I/O thread opens and does for the machine. */
+export interface IoPlan {
+  readonly chardevs: readonly ChardevPlan[];
+  /** Ids of the character devices that monitors are on. */
+  readonly monitors: readonly string[];
+  /** Ids of the character devices that the machine's devices use. */
+  readonly machineChardevs: readonly string[];
+  readonly blocks: readonly BlockPlan[];
+  /** Code of the multiplexers' escape character. */
+  readonly escapeCode: number;
+  readonly log: { readonly items: readonly LogItem[]; readonly file: string | undefined };
+  readonly pidFile: string | undefined;
+  readonly panicAction: PanicAction;
+  /** A line for a user on a terminal, about what the defaults do. */
+  readonly notice: string | undefined;
+}
+
+/** How messages are printed; known even when the rest of the command line is wrong. */
+export interface MessageOptions {
+  readonly trace: boolean;
+  readonly timestamps: boolean;
+}
+
+export type CommandLine =
+  | { readonly kind: "text"; readonly text: string }
+  | {
+      readonly kind: "machine";
+      readonly machine: Omit<MachineOptions, "firmware">;
+      readonly firmware: FirmwareRequest;
+      readonly io: IoPlan;
+    };
+
+export interface Program {
+  readonly name: string;
+  /** The text of -version, ended by a newline. */
+  readonly version: string;
+}
+
+/** Reads --trace and -msg ahead of everything else. */
+export function messageOptions(args: readonly string[]): MessageOptions {
+  const at = args.findIndex((arg) => /^--?msg$/.test(arg));
+  return {
+    trace: args.some((arg) => /^--?trace$/.test(arg)),
+    timestamps: at >= 0 && /^(timestamp(=on|=yes|=true)?)$/.test(args[at + 1] ?? ""),
+  };
+}
+
+export async function readCommandLine(
+  args: readonly string[],
+  host: PluginHost,
+  program: Program,
+): Promise<CommandLine> {
+  const options = lex(args, OPTIONS);
+  for (const { name } of options) {
+    if (name === "h") return { kind: "text", text: programHelp(program.version, program.name, OPTION_SECTIONS) };
+    if (name === "version") return { kind: "text", text: program.version };
+  }
+  const builder = new Builder(options, host);
+  const help = await builder.help();
+  return help === undefined ? builder.build() : { kind: "text", text: help };
+}
+
+/** Options whose argument may be `help`. */
+const HAVE_HELP = ["machine", "accel", "cpu", "device", "chardev", "display", "vga", "d"];
+
+const MAX_SERIALS = 4;
+const MAX_PARALLELS = 3;
+const DEBUGCON_PORT = 0xe9;
+const DEFAULT_RAM = 128 << 20;
+const RAM_UNIT = 8192;
+
+/** Devices whose -device takes the place of a default one. */
+const REPLACES_DEFAULT: Readonly<Record<string, "serial" | "parallel" | "floppy" | "cdrom" | "vga">> = {
+  "isa-serial": "serial",
+  "isa-parallel": "parallel",
+  "isa-fdc": "floppy",
+  floppy: "floppy",
+  "ide-cd": "cdrom",
+  VGA: "vga",
+  "isa-vga": "vga",
+  "secondary-vga": "vga",
+};
+
+class Builder {
+  readonly #options: readonly ParsedOption[];
+  readonly #host: PluginHost;
+  readonly #chardevs = new ChardevPlans();
+  readonly #monitors: string[] = [];
+
+  constructor(options: readonly ParsedOption[], host: PluginHost) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  /** The last argument of an option, or undefined. */
+  #last(name: string): ParsedOption | undefined {
+    return this.#options.findLast((option) => option.name === name);
+  }
+
+  #all(name: string): ParsedOption[] {
+    return this.#options.filter((option) => option.name === name);
+  }
+
+  #has(name: string): boolean {
+    return this.#last(name) !== undefined;
+  }
+
+  /** The last argument of an option as a record; later options of the same name add to earlier ones. */
+  #record(name: string, implied: string | undefined, allowed?: readonly string[]): Record<string, string> {
+    const parts = this.#all(name).map(({ value, text }) =>
+      withOption(text, () => toRecord(parseKeyValues(value, implied), allowed)),
+    );
+    return Object.assign(Object.create(null), ...parts);
+  }
+
+  /** The text that a `help` value asks for. */
+  async help(): Promise<string | undefined> {
+    for (const { name, value, text } of this.#options) {
+      if (!HAVE_HELP.includes(name)) continue;
+      const pairs = parseKeyValues(value, "");
+      if (!wantsHelp(pairs)) continue;
+      const subject = pairs[0].value;
+      const general = pairs.length === 1;
+      switch (name) {
+        case "machine":
+          return general ? machineHelp(await this.#machines()) : this.#machinePropertyHelp(subject, text);
+        case "accel":
+          return acceleratorHelp((await this.#host.all("accelerator")).map(([, accelerator]) => accelerator));
+        case "cpu":
+          return cpuHelp((await this.#accelerator((await this.#machine()).record)).accelerator);
+        case "device":
+          return general ? this.#deviceHelp() : this.#devicePropertyHelp(subject, text);
+        case "chardev":
+          return listHelp("Available chardev backend types: ", this.#host.names("chardev"), "  ");
+        case "display":
+          return listHelp("Available display backend types:", ["none", ...this.#host.names("display")]);
+        case "vga":
+          return "none                 no graphic card\nstd                  standard VGA (default)\n";
+        case "d":
+          return logHelp();
+      }
+    }
+    return undefined;
+  }
+
+  async build(): Promise<CommandLine> {
+    const { machine, record: machineProperties, text } = await this.#machine();
+    const { accel: _, ...properties } = machineProperties;
+    withOption(text, () => parseProperties(`${machine.name}-machine`, machine.properties, properties));
+    const { accelerator, properties: acceleratorProperties } = await this.#accelerator(machineProperties);
+    const globals = this.#globals();
+    const devices = await this.#devices(globals);
+    const replaced = new Set(
+      devices.map(({ driver }) => REPLACES_DEFAULT[driver]).filter((what) => what !== undefined),
+    );
+    const defaults = (what: (typeof REPLACES_DEFAULT)[string]): boolean =>
+      !this.#has("nodefaults") && !replaced.has(what);
+    for (const { value, text: option } of this.#all("chardev"))
+      withOption(option, () => this.#chardevs.add(value, option));
+    const characters = this.#characters(defaults, globals);
+    const drives = this.#drives(defaults);
+    const action = this.#actions();
+    const vga = this.#vga(defaults("vga"));
+    const machineChardevs = await this.#machineChardevs(characters, devices);
+    return {
+      kind: "machine",
+      machine: {
+        machine: machine.name,
+        machineProperties: properties,
+        accelerator: accelerator.name,
+        acceleratorProperties,
+        cpu: this.#cpu(accelerator),
+        smp: this.#smp(),
+        ram: this.#ram(),
+        ...this.#boot(),
+        vga,
+        graphics: !characters.terminal && !this.#has("nographic"),
+        drives: drives.options(),
+        serials: characters.serials,
+        parallels: characters.parallels,
+        debugcons: characters.debugcons,
+        devices,
+        globals,
+        rtc: this.#rtc(),
+        name: this.#name(),
+        uuid: this.#uuid(),
+        noReboot: action.reboot === "shutdown",
+        noShutdown: action.shutdown === "pause",
+        startPaused: this.#has("S"),
+      },
+      firmware: this.#firmware(vga, properties),
+      io: {
+        chardevs: this.#chardevs.list(),
+        monitors: this.#monitors,
+        machineChardevs,
+        blocks: drives.plans(this.#has("snapshot")),
+        escapeCode: this.#escapeCode(),
+        log: this.#log(),
+        pidFile: this.#last("pidfile")?.value,
+        panicAction: action.panic,
+        notice: characters.terminal
+          ? "no display: the guest's serial port and the monitor are on this terminal (ctrl-a h for help)"
+          : undefined,
+      },
+    };
+  }
+
+  async #machines(): Promise<MachineType[]> {
+    return [...new Set((await this.#host.all("machine")).map(([, machine]) => machine))];
+  }
+
+  async #machine(): Promise<{ machine: MachineType; record: Record<string, string>; text: string }> {
+    const record = this.#record("machine", "type");
+    const { type, ...rest } = record;
+    const text = this.#last("machine")?.text ?? "";
+    if (type === undefined) {
+      const machines = await this.#machines();
+      const machine = machines.find(({ isDefault }) => isDefault);
+      if (machine) return { machine, record: rest, text };
+      throw new QemuError("no-machine", "No machine specified, and there is no default", {
+        hint: "Use -machine help to list supported machines",
+      });
+    }
+    const machine = await withOption(text, () => this.#host.find("machine", type));
+    if (machine) return { machine, record: rest, text };
+    const near = didYouMean(type, this.#host.names("machine"));
+    throw new QemuError("unknown-machine", `unsupported machine type "${type}"`, {
+      context: { option: text },
+      hint: `${near ? `${near}\n` : ""}Use -machine help to list supported machines`,
+    });
+  }
+
+  /** The first accelerator that is there, of those -accel, -enable-kvm or -machine accel= name. */
+  async #accelerator(
+    machine: Readonly<Record<string, string>>,
+  ): Promise<{ accelerator: Accelerator; properties: Record<string, string> }> {
+    const wanted = this.#options.flatMap(({ name, value, text }) => {
+      if (name === "enable-kvm") return [{ name: "kvm", properties: {}, text }];
+      if (name !== "accel") return [];
+      const { accel = "", ...properties } = withOption(text, () => toRecord(parseKeyValues(value, "accel")));
+      return [{ name: accel, properties, text }];
+    });
+    const text = this.#last("machine")?.text ?? "";
+    for (const name of machine.accel?.split(":") ?? []) wanted.push({ name, properties: {}, text });
+    if (wanted.length === 0) wanted.push({ name: "tcg", properties: {}, text: "" });
+    for (const { name, properties } of wanted) {
+      const accelerator = await this.#host.find("accelerator", name);
+      if (accelerator) return { accelerator, properties };
+    }
+    const [{ name, text: option }] = wanted;
+    throw new QemuError("unknown-accelerator", `invalid accelerator ${name}`, {
+      context: { option: option || undefined },
+      hint: didYouMean(name, this.#host.names("accelerator")),
+    });
+  }
+
+  async #machinePropertyHelp(name: string, text: string): Promise<string> {
+    const machine = await withOption(text, () => this.#host.require("machine", name));
+    return propertyHelp(`${machine.name}-machine`, machine.properties);
+  }
+
+  async #deviceHelp(): Promise<string> {
+    const types = (await this.#host.all("device")).map(([, type]) => type);
+    return deviceHelp([...new Set(types)].filter((type) => type.userCreatable));
+  }
+
+  async #devicePropertyHelp(name: string, text: string): Promise<string> {
+    const type = await withOption(text, () => this.#host.require("device", name));
+    return propertyHelp(type.name, deviceProperties(type));
+  }
+
+  #globals(): GlobalProperty[] {
+    return this.#all("global").map(({ value, text }) => {
+      const match = /^([^.=]+)\.([^=]+)=(.*)$/s.exec(value);
+      if (match) return { driver: match[1], property: match[2], value: match[3] };
+      const { driver, property, value: set } = withOption(text, () => toRecord(parseKeyValues(value)));
+      if (driver !== undefined && property !== undefined && set !== undefined) return { driver, property, value: set };
+      throw new QemuError("bad-option", "expects driver.property=value", { context: { option: text } });
+    });
+  }
+
+  async #devices(globals: readonly GlobalProperty[]): Promise<UserDevice[]> {
+    const devices: UserDevice[] = [];
+    for (const { value, text } of this.#all("device")) {
+      await withOption(text, async () => {
+        const { driver, id, ...properties } = toRecord(parseKeyValues(value, "driver"));
+        if (driver === undefined) throw new QemuError("bad-option", "Parameter 'driver' is missing");
+        const type = await this.#host.require("device", driver);
+        if (!type.userCreatable) {
+          throw new QemuError("bad-option", `Parameter 'driver' expects a pluggable device type`);
+        }
+        if (id !== undefined && devices.some((device) => device.id === id)) {
+          throw new QemuError("bad-option", `Duplicate ID '${id}' for device`);
+        }
+        resolveDeviceProperties(type, properties, globals);
+        devices.push({ driver: type.name, ...(id === undefined ? {} : { id }), properties, option: text });
+      });
+    }
+    return devices;
+  }
+
+  #cpu(accelerator: Accelerator): string {
+    const option = this.#last("cpu");
+    if (!option) return "qemu64";
+    const [model] = option.value.split(",", 1);
+    const models = accelerator.cpuModels().map(({ name }) => name);
+    if (models.includes(model)) return option.value;
+    throw new QemuError("unknown-cpu", `unable to find CPU model '${model}'`, {
+      hint: didYouMean(model, models) ?? "'-cpu help' lists the CPU models",
+    });
+  }
+
+  #smp(): number {
+    const option = this.#last("smp");
+    if (!option) return 1;
+    return withOption(option.text, () => {
+      const keys = ["cpus", "maxcpus", "sockets", "dies", "clusters", "cores", "threads"];
+      const record = toRecord(parseKeyValues(option.value, "cpus"), keys);
+      const counts = Object.entries(record).map(([key, value]) => parseInteger(key, value, 1, 255));
+      if (counts.every((count) => count === 1)) return 1;
+      throw new QemuError("unsupported", "this version of qemu-next runs machines with one CPU only");
+    });
+  }
+
+  #ram(): number {
+    const option = this.#last("m");
+    if (!option) return DEFAULT_RAM;
+    return withOption(option.text, () => {
+      const { size = "0", maxmem, slots } = toRecord(parseKeyValues(option.value, "size"), ["size", "maxmem", "slots"]);
+      if (slots !== undefined || maxmem !== undefined) {
+        throw new QemuError("unsupported", "this version of qemu-next has no memory hotplug (slots, maxmem)");
+      }
+      const bytes = parseSize("size", size, "M");
+      return bytes === 0 ? DEFAULT_RAM : Math.ceil(bytes / RAM_UNIT) * RAM_UNIT;
+    });
+  }
+
+  #boot(): Pick<MachineOptions, "bootOrder" | "bootOnce" | "bootMenu"> {
+    const option = this.#last("boot");
+    const record = this.#record("boot", "order", ["order", "once", "menu", "strict", "splash-time", "reboot-timeout"]);
+    return withOption(option?.text ?? "", () => {
+      for (const letters of [record.order, record.once]) {
+        if (letters === undefined) continue;
+        const wrong = [...letters].find((letter) => !/[a-p]/.test(letter));
+        if (wrong) throw new QemuError("bad-option", `Invalid boot device '${wrong}'`);
+        const twice = [...letters].find((letter, i) => letters.indexOf(letter) !== i);
+        if (twice) throw new QemuError("bad-option", `Boot device '${twice}' was given twice`);
+      }
+      for (const key of ["strict", "splash-time", "reboot-timeout"]) {
+        const harmless = record[key] === undefined || (key === "strict" && !parseBool(key, record[key]));
+        if (!harmless) throw new QemuError("unsupported", `this version of qemu-next does not have '${key}'`);
+      }
+      return {
+        bootOrder: record.order ?? "cad",
+        bootOnce: record.once,
+        bootMenu: record.menu !== undefined && parseBool("menu", record.menu),
+      };
+    });
+  }
+
+  /** Serial and parallel ports, debug consoles and monitors, with QEMU's defaults. */
+  #characters(defaults: (what: "serial" | "parallel") => boolean, globals: readonly GlobalProperty[]): Characters {
+    const nographic = this.#has("nographic");
+    const plain = !nographic && !this.#has("display") && !this.#has("nodefaults");
+    const given = (name: string): boolean => this.#has(name);
+    const wantSerial = !given("serial") && defaults("serial");
+    const wantMonitor = !given("monitor") && !given("mon") && !this.#has("nodefaults");
+    // Nothing said about the terminal, and no display: the terminal is the guest's console.
+    const terminal = plain && wantSerial && wantMonitor && !this.#usesTerminal();
+    let serialDefault = "vc";
+    let monitorDefault = "vc";
+    if (terminal || (nographic && wantSerial && wantMonitor)) {
+      serialDefault = "mon:stdio";
+      monitorDefault = "none";
+    } else if (nographic) {
+      serialDefault = "stdio";
+      monitorDefault = "stdio";
+    }
+    const share = (id: string): void => void this.#monitors.push(id);
+    const ports = (name: string, kind: string, fallback: string | undefined, limit: number): (string | undefined)[] => {
+      const asked = this.#all(name);
+      const list =
+        asked.length === 0 && fallback !== undefined ? [{ value: fallback, text: `-${name} ${fallback}` }] : asked;
+      return list.map(({ value, text }, i) =>
+        withOption(text, () => {
+          if (i >= limit) throw new QemuError("bad-option", `too many ${kind} ports: at most ${limit}`);
+          return this.#chardevs.short(value, `${name}${i}`, text, `${kind} device`, share);
+        }),
+      );
+    };
+    const serials = ports("serial", "serial", wantSerial ? serialDefault : undefined, MAX_SERIALS);
+    const parallels = ports("parallel", "parallel", defaults("parallel") ? "null" : undefined, MAX_PARALLELS);
+    const iobase = globals.findLast(
+      ({ driver, property }) => driver === "isa-debugcon" && property === "iobase",
+    )?.value;
+    const debugcons = this.#all("debugcon").flatMap(({ value, text }, i) => {
+      const id = withOption(text, () => this.#chardevs.short(value, `debugcon${i}`, text, "debug console", share));
+      const port = iobase === undefined ? DEBUGCON_PORT : parseInteger("iobase", iobase, 0, 0xffff);
+      return id === undefined ? [] : [{ iobase: port, chardev: id }];
+    });
+    const monitors = given("monitor") ? this.#all("monitor") : wantMonitor ? [{ value: monitorDefault, text: "" }] : [];
+    monitors.forEach(({ value, text }, i) => {
+      const device = value === "vc" ? "null" : value;
+      const id = withOption(text || "-monitor", () =>
+        this.#chardevs.short(device, `compat_monitor${i}`, text, "monitor", share),
+      );
+      if (id !== undefined && !device.startsWith("mon:")) this.#monitors.push(id);
+    });
+    for (const { value, text } of this.#all("mon")) {
+      withOption(text, () => {
+        const { chardev, mode = "readline" } = toRecord(parseKeyValues(value, "chardev"), [
+          "chardev",
+          "mode",
+          "pretty",
+        ]);
+        if (mode !== "readline")
+          throw new QemuError("unsupported", `this version of qemu-next has no monitor of mode '${mode}'`);
+        if (chardev === undefined || !this.#chardevs.has(chardev)) {
+          throw new QemuError("bad-option", `chardev "${chardev ?? ""}" not found`);
+        }
+        this.#monitors.push(chardev);
+      });
+    }
+    return { serials, parallels, debugcons, terminal };
+  }
+
+  #usesTerminal(): boolean {
+    return this.#chardevs.list().some(({ backend }) => backend === "stdio");
+  }
+
+  /** Ids of the character devices that devices use; checks that they are there and that nobody else has them. */
+  async #machineChardevs(characters: Characters, devices: readonly UserDevice[]): Promise<string[]> {
+    const users: { id: string; option: string }[] = [];
+    const add = (id: string | undefined, option: string): void => {
+      if (id !== undefined) users.push({ id, option });
+    };
+    for (const [i, id] of characters.serials.entries()) add(id, this.#all("serial")[i]?.text ?? "-serial");
+    for (const [i, id] of characters.parallels.entries()) add(id, this.#all("parallel")[i]?.text ?? "-parallel");
+    for (const { chardev } of characters.debugcons) add(chardev, "-debugcon");
+    for (const { driver, properties, option = "-device" } of devices) {
+      const type = await this.#host.require("device", driver);
+      for (const [name, spec] of Object.entries(type.properties)) {
+        if (spec.type === "chardev") add(properties[name], option);
+      }
+    }
+    const seen = new Map<string, number>();
+    for (const id of this.#monitors) seen.set(id, (seen.get(id) ?? 0) + 1);
+    for (const { id, option } of users) {
+      const plan = this.#chardevs.get(id);
+      const context = { option };
+      if (!plan) throw new QemuError("bad-option", `chardev "${id}" not found`, { context });
+      if (seen.has(id) && !plan.mux) {
+        const hint = "give the character device mux=on to share it";
+        throw new QemuError("bad-option", `Device '${id}' is in use`, { context, hint });
+      }
+      seen.set(id, (seen.get(id) ?? 0) + 1);
+    }
+    return [...new Set(users.map(({ id }) => id))];
+  }
+
+  #drives(defaults: (what: "floppy" | "cdrom") => boolean): DrivePlans {
+    const drives = new DrivePlans();
+    const fixed: Readonly<Record<string, readonly ["ide" | "floppy", number, "disk" | "cdrom"]>> = {
+      "": ["ide", 0, "disk"],
+      hda: ["ide", 0, "disk"],
+      hdb: ["ide", 1, "disk"],
+      hdc: ["ide", 2, "disk"],
+      hdd: ["ide", 3, "disk"],
+      cdrom: ["ide", 2, "cdrom"],
+      fda: ["floppy", 0, "disk"],
+      fdb: ["floppy", 1, "disk"],
+    };
+    for (const { name, value, text } of this.#options) {
+      const place = Object.hasOwn(fixed, name) ? fixed[name] : undefined;
+      if (place) withOption(text, () => drives.addFile(value, text, ...place));
+      else if (name === "drive") withOption(text, () => drives.add(value, text));
+    }
+    if (defaults("cdrom")) drives.addDefault("ide", 2, "cdrom");
+    if (defaults("floppy")) drives.addDefault("floppy", 0, "disk");
+    return drives;
+  }
+
+  #vga(byDefault: boolean): "std" | "none" {
+    const option = this.#last("vga");
+    if (!option) return byDefault ? "std" : "none";
+    return withOption(option.text, () => parseChoice("vga", option.value, ["std", "none"]));
+  }
+
+  #actions(): { reboot: string; shutdown: string; panic: PanicAction } {
+    const option = this.#last("action");
+    const record = this.#record("action", undefined, ["reboot", "shutdown", "panic"]);
+    return withOption(option?.text ?? "", () => ({
+      reboot: this.#has("no-reboot")
+        ? "shutdown"
+        : parseChoice("reboot", record.reboot ?? "reset", ["reset", "shutdown"]),
+      shutdown: this.#has("no-shutdown")
+        ? "pause"
+        : parseChoice("shutdown", record.shutdown ?? "poweroff", ["poweroff", "pause"]),
+      panic: parseChoice<PanicAction>("panic", record.panic ?? "shutdown", [
+        "pause",
+        "shutdown",
+        "exit-failure",
+        "none",
+      ]),
+    }));
+  }
+
+  #rtc(): MachineOptions["rtc"] {
+    const option = this.#last("rtc");
+    const record = this.#record("rtc", undefined, ["base", "clock", "driftfix"]);
+    return withOption(option?.text ?? "", () => {
+      const { base = "utc" } = record;
+      const clock = parseChoice("clock", record.clock ?? "host", ["host", "rt", "vm"]);
+      parseChoice("driftfix", record.driftfix ?? "none", ["none", "slew"]);
+      if (base === "utc" || base === "localtime") return { base, clock };
+      const date = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2})?$/.test(base)
+        ? Date.parse(base.length > 10 ? `${base}Z` : base)
+        : Number.NaN;
+      if (Number.isNaN(date)) {
+        throw new QemuError("bad-option", "invalid datetime format", {
+          hint: "valid formats: '2006-06-17T16:01:21' or '2006-06-17'",
+        });
+      }
+      return { base: date, clock };
+    });
+  }
+
+  #name(): string | undefined {
+    return this.#record("name", "guest", ["guest", "process", "debug-threads"]).guest;
+  }
+
+  #uuid(): string | undefined {
+    const option = this.#last("uuid");
+    return option && withOption(option.text, () => parseUuid(option.value));
+  }
+
+  #firmware(vga: "std" | "none", machineProperties: Readonly<Record<string, string>>): FirmwareRequest {
+    const kernel = this.#last("kernel")?.value ?? machineProperties.kernel;
+    const append = this.#last("append")?.value ?? machineProperties.append;
+    const initrd = this.#last("initrd")?.value ?? machineProperties.initrd;
+    if (kernel === undefined && append !== undefined) {
+      throw new QemuError("bad-option", "-append only allowed with -kernel option");
+    }
+    if (kernel === undefined && initrd !== undefined) {
+      throw new QemuError("bad-option", "-initrd only allowed with -kernel option");
+    }
+    return {
+      directories: this.#all("L").map(({ value }) => value),
+      bios: this.#last("bios")?.value ?? machineProperties.firmware,
+      vga,
+      optionRoms: this.#all("option-rom").map(({ value }) => parseKeyValues(value, "romfile")[0]?.value ?? ""),
+      kernel,
+      initrd,
+      commandLine: append ?? "",
+      machineProperties,
+    };
+  }
+
+  #escapeCode(): number {
+    const option = this.#last("echr");
+    return option ? withOption(option.text, () => parseInteger("echr", option.value, 0, 255)) : 1;
+  }
+
+  /** Checks what has no value of its own, and reads -d and -D. */
+  #log(): IoPlan["log"] {
+    for (const name of ["nic", "net"]) {
+      for (const { value, text } of this.#all(name)) withOption(text, () => parseChoice(name, value, ["none"]));
+    }
+    const display = this.#last("display");
+    if (display) withOption(display.text, () => parseChoice("type", display.value, ["none"]));
+    this.#record("msg", "timestamp", ["timestamp", "guest-name"]);
+    const items = this.#all("d").flatMap(({ value, text }) => withOption(text, () => parseLogItems(value)));
+    return { items: [...new Set(items)], file: this.#last("D")?.value };
+  }
+}
+
+interface Characters {
+  readonly serials: (string | undefined)[];
+  readonly parallels: (string | undefined)[];
+  readonly debugcons: { iobase: number; chardev: string }[];
+  /** The terminal was taken for the guest's console because nothing else was said. */
+  readonly terminal: boolean;
+}
