@@ -29,6 +29,7 @@ const WRITES = OP_ROWS.map(
   ({ kind, name }) => ["pure", "mov", "select", "lea", "load", "envLoad"].includes(kind) || name === "call",
 );
 const MAY_FAULT = KIND.map((kind) => kind === "load" || kind === "store" || kind === "call");
+const CONTROL = KIND.map((kind) => ["label", "branch", "condBranch", "exit"].includes(kind));
 /** Result has zeros above bit 31. */
 const ZERO_HIGH = OP_ROWS.map(
   ({ name, signature }) =>
@@ -130,10 +131,10 @@ export class Optimizer {
     }
   }
 
-  /** After d = a: a temporary stands for the register it went into, not the other way round. */
+  /** After d = a: what lives shorter stands for what lives longer (temporary, flag operand, register). */
   #learnMov(d: Value, a: Value): void {
     if (a === d) return;
-    if (a < CONST_BASE && a >> 3 >= FIRST_TEMP && d >> 3 < FIRST_TEMP) this.#learnCopy(a, d);
+    if (a < CONST_BASE && rank(a) < rank(d)) this.#learnCopy(a, d);
     else this.#learnCopy(d, a);
   }
 
@@ -309,7 +310,7 @@ export class Optimizer {
       if (!isMov && op[i] !== OP.ext32u) continue;
       const from = a[i];
       const to = d[i];
-      if (from >= CONST_BASE || from >> 3 < FIRST_TEMP || to >> 3 >= FIRST_TEMP) continue;
+      if (from >= CONST_BASE || to >> 3 >= FIRST_TEMP || rank(from) >= rank(to)) continue;
       const definition = this.#definition(ir, i, from, to);
       if (definition < 0 || (!isMov && !ZERO_HIGH[op[definition]])) continue;
       if (this.#usedLater(ir, i, from)) continue;
@@ -328,7 +329,7 @@ export class Optimizer {
       if (this.#keep[k] !== 1) continue;
       const code = op[k];
       const kind = KIND[code];
-      if (kind === "label" || kind === "branch" || kind === "condBranch" || kind === "exit") return REMOVED;
+      if (CONTROL[code]) return REMOVED;
       if (WRITES[code] && d[k] === from) return VECTOR[code] || kind === "call" ? REMOVED : k;
       if (MAY_FAULT[code] || VECTOR[code]) return REMOVED;
       if ((WRITES[code] && d[k] === to) || this.#reads(ir, k, to) || kind === "envStore" || kind === "envLoad")
@@ -354,13 +355,16 @@ export class Optimizer {
     }
   }
 
-  /** Whether the temporary is read after `i` before it is written again. */
+  /** Whether the slot's value is wanted after `i`: read before it is written again, or part of the guest's state. */
   #usedLater(ir: IrBuilder, i: number, value: Value): boolean {
+    const architectural = value >> 3 < FIRST_TEMP;
     for (let k = i + 1; k < ir.count; k++) {
       if (this.#keep[k] !== 1) continue;
+      const code = ir.op[k];
       if (this.#reads(ir, k, value)) return true;
-      if (WRITES[ir.op[k]] && ir.d[k] === value) return false;
-      if (KIND[ir.op[k]] === "exit") return this.#readInRest(ir, k, value);
+      if (architectural && (MAY_FAULT[code] || CONTROL[code])) return true;
+      if (WRITES[code] && ir.d[k] === value) return false;
+      if (KIND[code] === "exit") return this.#readInRest(ir, k, value);
     }
     return false;
   }
@@ -369,6 +373,12 @@ export class Optimizer {
     for (let k = from + 1; k < ir.count; k++) if (this.#reads(ir, k, value)) return true;
     return false;
   }
+}
+
+/** How long a slot's value is likely to stay: temporaries least, registers most. */
+function rank(value: Value): number {
+  if (value >> 3 >= FIRST_TEMP) return 0;
+  return value >= ENV.ccOp && value <= ENV.ccSrc2 ? 1 : 2;
 }
 
 const COMMUTATIVE = new Set([

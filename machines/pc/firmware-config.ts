@@ -1,0 +1,54 @@
+/** What the PC board puts into fw_cfg: memory map, boot order, ACPI and SMBIOS tables, as QEMU's pc machine does. */
+
+import { type FirmwareConfig, FW_CFG, littleEndian, zeroTerminated } from "../../core/firmware-config.ts";
+import type { MachineOptions } from "../../core/options/machine-options.ts";
+import { loaderScript } from "./acpi/linker.ts";
+import { type AcpiOptions, buildAcpi } from "./acpi/tables.ts";
+import { boardE820, encodeE820, legacyE820, type RamLayout, ramRanges } from "./e820.ts";
+import { buildSmbios, parseUuid, SMBIOS_ANCHOR_FILE, SMBIOS_TABLES_FILE } from "./smbios/smbios.ts";
+
+const NIL_UUID = "00000000-0000-0000-0000-000000000000";
+/** Base, length, version 1, one comparator block: struct hpet_fw_entry of one HPET. */
+const HPET_ENTRY_SIZE = 121;
+const HPET_BASE = 0xfed00000;
+const HPET_BLOCK_ID = 0x8086a201;
+
+export function fillFirmwareConfig(
+  fw: FirmwareConfig,
+  options: MachineOptions,
+  layout: RamLayout,
+  acpi: AcpiOptions,
+  bootOrder: readonly string[],
+): void {
+  const uuid = options.uuid ?? NIL_UUID;
+  fw.addBytes(FW_CFG.UUID, parseUuid(uuid));
+  fw.addBytes(FW_CFG.RAM_SIZE, littleEndian(options.ram, 8));
+  fw.addBytes(FW_CFG.NOGRAPHIC, littleEndian(options.graphics ? 0 : 1, 2));
+  fw.addBytes(FW_CFG.NB_CPUS, littleEndian(options.smp, 2));
+  fw.addBytes(FW_CFG.MAX_CPUS, littleEndian(options.smp, 2));
+  fw.addBytes(FW_CFG.MACHINE_ID, littleEndian(1, 4));
+  fw.addBytes(FW_CFG.BOOT_MENU, littleEndian(options.bootMenu ? 1 : 0, 2));
+  fw.addBytes(FW_CFG.BOOT_DEVICE, littleEndian((options.bootOnce ?? options.bootOrder).charCodeAt(0) || 0, 2));
+  fw.addBytes(FW_CFG.IRQ0_OVERRIDE, littleEndian(1, 4));
+  fw.addBytes(FW_CFG.E820_TABLE, legacyE820([]));
+  fw.addBytes(FW_CFG.HPET, acpi.hpet ? hpetEntry() : Uint8Array.of(0));
+  fw.addFile("etc/e820", encodeE820(boardE820(layout)));
+  fw.addFile("bootorder", zeroTerminated(bootOrder.join("\n")));
+
+  const tables = buildAcpi(acpi);
+  for (const { file, data } of tables.blobs) fw.addFile(file, Uint8Array.from(data));
+  fw.addFile("etc/table-loader", loaderScript(tables));
+
+  const smbios = buildSmbios({ uuid: options.uuid, cpus: options.smp, ram: ramRanges(layout) });
+  fw.addFile(SMBIOS_TABLES_FILE, smbios.tables);
+  fw.addFile(SMBIOS_ANCHOR_FILE, smbios.anchor);
+}
+
+function hpetEntry(): Uint8Array {
+  const bytes = new Uint8Array(HPET_ENTRY_SIZE);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = 1;
+  view.setUint32(1, HPET_BLOCK_ID, true);
+  view.setBigUint64(5, BigInt(HPET_BASE), true);
+  return bytes;
+}
