@@ -31,3 +31,6 @@ export declare function writeMsr(index: u32): i32;
 
 /** Fills env.scratch[0..3] (as u64) with EAX, EBX, ECX and EDX of a CPUID leaf. */
 export declare function cpuid(leaf: u32, subleaf: u32): void;
+
+/** FERR#: an unmasked x87 exception while CR0.NE is clear. */
+export declare function ferr(): void;

@@ -3,6 +3,7 @@
 export * from "./debug";
 export * from "./fault";
 export * from "./flags";
+export * from "./integer";
 export * from "./mmu";
 export * from "./tlb";
 export * from "./walk";

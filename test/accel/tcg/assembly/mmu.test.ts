@@ -116,20 +116,48 @@ test("page-fault error codes and CR2", () => {
   cpu.poke(0x2000, 0x6000 | P | W); // supervisor, writable
   cpu.poke(0x2004, 0x7000 | P | U); // user, read-only
   setMode({ cr0: PG | WP });
-  assert.is(cpu.fault(() => read(0x800000)), "14:0");
+  assert.is(
+    cpu.fault(() => read(0x800000)),
+    "14:0",
+  );
   assert.is(state.cr2, 0x800000n);
-  assert.is(cpu.fault(() => write(0x2ffe, 0)), "14:2");
+  assert.is(
+    cpu.fault(() => write(0x2ffe, 0)),
+    "14:2",
+  );
   assert.is(state.cr2, 0x2ffen);
-  assert.is(cpu.fault(() => write(0x1000, 0)), "14:3", "write protection for the supervisor");
+  assert.is(
+    cpu.fault(() => write(0x1000, 0)),
+    "14:3",
+    "write protection for the supervisor",
+  );
   assert.is(cpu.peek(0x2004), 0x7000 | P | U, "a fault sets no accessed bit");
   setMode({ cr0: PG });
-  assert.is(cpu.fault(() => write(0x1000, 0)), undefined);
+  assert.is(
+    cpu.fault(() => write(0x1000, 0)),
+    undefined,
+  );
   setMode({ cpl: 3 });
-  assert.is(cpu.fault(() => read(0x10)), "14:5");
-  assert.is(cpu.fault(() => write(0x10, 1)), "14:7");
-  assert.is(cpu.fault(() => write(0x1010, 1)), "14:7");
-  assert.is(cpu.fault(() => read(0x3000)), "14:4");
-  assert.is(cpu.fault(() => read(0x1ffe)), "14:4");
+  assert.is(
+    cpu.fault(() => read(0x10)),
+    "14:5",
+  );
+  assert.is(
+    cpu.fault(() => write(0x10, 1)),
+    "14:7",
+  );
+  assert.is(
+    cpu.fault(() => write(0x1010, 1)),
+    "14:7",
+  );
+  assert.is(
+    cpu.fault(() => read(0x3000)),
+    "14:4",
+  );
+  assert.is(
+    cpu.fault(() => read(0x1ffe)),
+    "14:4",
+  );
   assert.is(state.cr2, 0x2000n, "the second page's start when that one is missing");
   assert.is(Number(cpu.call("loadU32K", 0x10n)), 0, "helpers reach supervisor pages");
   assert.is(state.pageFaults, 8n);
@@ -139,7 +167,10 @@ test("a faulting store across pages leaves the first page alone", () => {
   cpu.poke(0x1000, 0x2000 | P | W | U);
   cpu.poke(0x2000, 0x6000 | P | W);
   setMode({});
-  assert.is(cpu.fault(() => write(0xffe, 0xffffffff)), "14:2");
+  assert.is(
+    cpu.fault(() => write(0xffe, 0xffffffff)),
+    "14:2",
+  );
   assert.is(cpu.peek(0x6ffc), 0);
 });
 
@@ -157,7 +188,10 @@ test("4 MiB pages, PSE-36 and reserved bits", () => {
   assert.is(cpu.peek(0x1000), 0x400000 | P | W | PS | A | D);
   read(0x400024);
   assert.equal(cpu.log, ["mmioRead 1:24 4"]);
-  assert.is(cpu.fault(() => read(0x800000)), "14:9");
+  assert.is(
+    cpu.fault(() => read(0x800000)),
+    "14:9",
+  );
   cpu.pageMap[0x400] = 0;
 });
 
@@ -171,14 +205,30 @@ test("PAE: entries from env, 2 MiB pages, NX, reserved bits", () => {
   cpu.poke64(0x3010, 0x6007n | (1n << 52n));
   cpu.poke64(0x3018, 0x6005n);
   setMode({ cr4: 0x20n });
-  assert.is(cpu.fault(() => read(0)), "14:9", "XD is reserved without NXE");
+  assert.is(
+    cpu.fault(() => read(0)),
+    "14:9",
+    "XD is reserved without NXE",
+  );
   setMode({ cr4: 0x20n, efer: 0x800n });
   cpu.poke(0x6000, 11);
   assert.is(read(0), 11);
-  assert.is(cpu.fault(() => read(0x1000)), "14:9");
-  assert.is(cpu.fault(() => read(0x2000)), "14:9");
-  assert.is(cpu.fault(() => read(0x40000000)), "14:0");
-  assert.is(cpu.fault(() => read(0x400000)), "14:9");
+  assert.is(
+    cpu.fault(() => read(0x1000)),
+    "14:9",
+  );
+  assert.is(
+    cpu.fault(() => read(0x2000)),
+    "14:9",
+  );
+  assert.is(
+    cpu.fault(() => read(0x40000000)),
+    "14:0",
+  );
+  assert.is(
+    cpu.fault(() => read(0x400000)),
+    "14:9",
+  );
   cpu.poke(0x212344, 12);
   assert.is(read(0x212344), 12);
   assert.ok(BigInt.asUintN(64, cpu.call("fetchPage", 0x0n)) >> 63n, "NX");
@@ -203,40 +253,66 @@ test("four levels, canonical addresses, accessed bits on every level", () => {
     [cpu.peek64(0x1800), cpu.peek64(0x2000), cpu.peek64(0x3000), cpu.peek64(0x4028)],
     [0x2027n, 0x3027n, 0x4027n, 0x6063n],
   );
-  assert.is(cpu.fault(() => read(0x8000_0000_0000n)), "13:0");
-  assert.is(cpu.fault(() => read(0xffff_7fff_ffff_fffen)), "13:0");
-  assert.is(cpu.fault(() => read(0x1_0000_0000n)), "14:0", "no wrap in long mode");
+  assert.is(
+    cpu.fault(() => read(0x8000_0000_0000n)),
+    "13:0",
+  );
+  assert.is(
+    cpu.fault(() => read(0xffff_7fff_ffff_fffen)),
+    "13:0",
+  );
+  assert.is(
+    cpu.fault(() => read(0x1_0000_0000n)),
+    "14:0",
+    "no wrap in long mode",
+  );
 });
 
 test("1 GiB pages need the feature; PS in the top level is reserved", () => {
   cpu.poke64(0x1000, 0x2007n);
   cpu.poke64(0x2000, 0x87n);
   setMode(LONG);
-  assert.is(cpu.fault(() => read(0x6000)), "14:9");
+  assert.is(
+    cpu.fault(() => read(0x6000)),
+    "14:9",
+  );
   state.features[5] = 1 << 26;
   cpu.poke(0x6000, 3);
   assert.is(read(0x6000), 3);
   cpu.poke64(0x1000, 0x2087n);
   cpu.call("flushTlb", 1);
-  assert.is(cpu.fault(() => read(0x6000)), "14:9");
+  assert.is(
+    cpu.fault(() => read(0x6000)),
+    "14:9",
+  );
 });
 
 test("SMEP and SMAP", () => {
   map4(0x5000n, 0x6007n);
   setMode({ ...LONG, cr4: 0x300020n });
-  assert.is(cpu.fault(() => read(0x5000)), "14:1");
+  assert.is(
+    cpu.fault(() => read(0x5000)),
+    "14:1",
+  );
   cpu.call("fetchPage", 0x5000n);
   assert.is(state.excVector, 14);
   assert.is(state.excError, 0x11);
   cpu.call("setEflags", 0x40000n, 0x40000n);
-  assert.is(cpu.fault(() => read(0x5000)), undefined, "EFLAGS.AC suspends SMAP");
+  assert.is(
+    cpu.fault(() => read(0x5000)),
+    undefined,
+    "EFLAGS.AC suspends SMAP",
+  );
   assert.is(
     cpu.fault(() => cpu.call("loadU32K", 0x5000n)),
     "14:1",
     "but not for implicit accesses",
   );
   setMode({ ...LONG, cr4: 0x300020n, cpl: 3 });
-  assert.is(cpu.fault(() => read(0x5000)), undefined);
+  assert.is(
+    cpu.fault(() => read(0x5000)),
+    undefined,
+  );
 });
 
 test("the write tag appears with the dirty bit only", () => {
@@ -259,27 +335,54 @@ test("global pages survive a flush of CR3; INVLPG drops them, and large pages as
   cpu.poke64(0x4028, 0n);
   cpu.poke64(0x4038, 0n);
   cpu.call("flushTlb", 0);
-  assert.is(cpu.fault(() => read(0x5000)), undefined);
-  assert.is(cpu.fault(() => read(0x7000)), "14:0");
+  assert.is(
+    cpu.fault(() => read(0x5000)),
+    undefined,
+  );
+  assert.is(
+    cpu.fault(() => read(0x7000)),
+    "14:0",
+  );
   cpu.call("flushPage", 0x5123n);
-  assert.is(cpu.fault(() => read(0x5000)), "14:0");
+  assert.is(
+    cpu.fault(() => read(0x5000)),
+    "14:0",
+  );
   cpu.poke64(0x3008, 0x200083n);
   read(0x201000);
   read(0x203000);
   cpu.poke64(0x3008, 0n);
   cpu.call("flushPage", 0x3ff000n);
-  assert.is(cpu.fault(() => read(0x201000)), "14:0");
-  assert.is(cpu.fault(() => read(0x203000)), "14:0");
+  assert.is(
+    cpu.fault(() => read(0x201000)),
+    "14:0",
+  );
+  assert.is(
+    cpu.fault(() => read(0x203000)),
+    "14:0",
+  );
 });
 
 test("alignment checks in ring 3", () => {
   setMode({ cr0: 0x40001n, cpl: 3 });
   cpu.call("setEflags", 0x40000n, 0x40000n);
-  assert.is(cpu.fault(() => read(0x1002)), "17:0");
-  assert.is(cpu.fault(() => read(0x1004)), undefined);
-  assert.is(cpu.fault(() => cpu.call("loadU32K", 0x1002n)), undefined);
+  assert.is(
+    cpu.fault(() => read(0x1002)),
+    "17:0",
+  );
+  assert.is(
+    cpu.fault(() => read(0x1004)),
+    undefined,
+  );
+  assert.is(
+    cpu.fault(() => cpu.call("loadU32K", 0x1002n)),
+    undefined,
+  );
   cpu.call("setEflags", 0n, 0x40000n);
-  assert.is(cpu.fault(() => read(0x1002)), undefined);
+  assert.is(
+    cpu.fault(() => read(0x1002)),
+    undefined,
+  );
 });
 
 test("slow accesses leave a fault in env instead of throwing", () => {
