@@ -1,0 +1,239 @@
+/**
+ * Shifts and rotates. Counts are taken modulo 32 (64 for 64-bit operands); a count of zero leaves all flags alone, and
+ * rotates touch CF and OF only. OF after other counts than 1 is what the formula for 1 gives, as in hardware.
+ */
+
+import { CC_C, CC_EFLAGS, CC_O, CC_SAR, CC_SHL, ENV } from "../env.ts";
+import { NONE, type Value } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
+import type { Insn, OpcodeRow } from "../x86/insn.ts";
+import { RCX, sizedCc, type Translator } from "./translator.ts";
+
+type Emit = OpcodeRow["emit"];
+/** Where the count comes from. */
+export type Count = "1" | "Ib" | "CL";
+
+/** A shift count: known now, or a value already masked. */
+type Amount = number | Value;
+interface Masked {
+  readonly known: boolean;
+  readonly amount: Amount;
+}
+
+function countOf(t: Translator, i: Insn, count: Count, size: number): Masked {
+  const mask = size === 8 ? 63 : 31;
+  if (count === "1") return { known: true, amount: 1 };
+  if (count === "Ib") return { known: true, amount: i.imm & mask };
+  return { known: false, amount: t.ir.binary("and32", t.reg(RCX), t.ir.const(mask)) };
+}
+
+/** Load, compute, store, flags; for registers flags come before the write. */
+function update(
+  t: Translator,
+  i: Insn,
+  size: number,
+  compute: (a: Value) => Value,
+  flags: (a: Value, result: Value) => void,
+): void {
+  if (t.isReg(i)) {
+    const a = t.readE(i, size);
+    const result = compute(a);
+    flags(a, result);
+    t.writeE(i, result, size);
+    return;
+  }
+  const address = t.linear(i, size, true);
+  const a = t.load(address, size);
+  const result = compute(a);
+  t.store(address, result, size);
+  flags(a, result);
+}
+
+/** Sets lazy flags unless the count (a value) is zero. */
+function setCcUnlessZero(t: Translator, count: Value, kind: number, size: number, dst: Value, src: Value): void {
+  const { ir } = t;
+  const zero = ir.const(0);
+  t.syncCc();
+  ir.emit(OP.sel_eq32, ENV.ccDst, count, zero, ENV.ccDst, dst);
+  ir.emit(OP.sel_eq32, ENV.ccSrc, count, zero, ENV.ccSrc, src);
+  ir.emit(OP.sel_eq32, ENV.ccOp, count, zero, ENV.ccOp, ir.constU(sizedCc(kind, size)));
+  t.flagsUnknown();
+}
+
+type Kind = "shl" | "shr" | "sar";
+
+export const shift =
+  (kind: Kind, byte: boolean, from: Count): Emit =>
+  (t, i) => {
+    const { ir } = t;
+    const size = byte ? 1 : i.opSize;
+    const { known, amount } = countOf(t, i, from, size);
+    const name = t.op(kind, size);
+    const count = known ? ir.const(amount) : amount;
+    const cc = kind === "shl" ? CC_SHL : CC_SAR;
+    let before: Value = NONE;
+    const compute = (a: Value): Value => {
+      let operand = a;
+      if (size < 4 && kind === "shr") operand = t.zext(a, size);
+      if (size < 4 && kind === "sar") operand = ir.unary(size === 1 ? "ext8s32" : "ext16s32", a);
+      if (known && amount === 0) return operand;
+      if (known && amount === 1) before = operand;
+      else before = ir.binary(name, operand, known ? ir.const(amount - 1) : ir.binary("sub32", count, ir.const(1)));
+      return ir.binary(name, operand, count);
+    };
+    update(t, i, size, compute, (_a, result) => {
+      if (!known) setCcUnlessZero(t, count, cc, size, result, before);
+      else if (amount !== 0) t.setCc(cc, size, result, before);
+    });
+  };
+
+/** Bit `position` of a value. */
+function bit(t: Translator, value: Value, position: number): Value {
+  const { ir } = t;
+  const wide = position >= 32 ? "shr64" : "shr32";
+  return ir.binary("and32", ir.binary(wide, value, ir.const(position)), ir.const(1));
+}
+
+/** Replaces CF and OF; both unchanged where `count`, if given, is zero. */
+function setCarryOverflow(t: Translator, carry: Value, overflow: Value, count: Value): void {
+  const { ir } = t;
+  const flags = t.flags();
+  const others = ir.binary("and32", flags, ir.constU(0xffff & ~(CC_C | CC_O)));
+  const bits = ir.binary("or32", carry, ir.binary("shl32", overflow, ir.const(11)));
+  let result = ir.binary("or32", others, bits);
+  if (count !== NONE) result = ir.select("sel_eq32", count, ir.const(0), flags, result);
+  t.setCc(CC_EFLAGS, 4, NONE, result);
+}
+
+export const rotate =
+  (left: boolean, byte: boolean, from: Count): Emit =>
+  (t, i) => {
+    const { ir } = t;
+    const size = byte ? 1 : i.opSize;
+    const top = size * 8 - 1;
+    const { known, amount } = countOf(t, i, from, size);
+    const count = known ? ir.const(amount) : amount;
+    const compute = (a: Value): Value => {
+      // A byte or word repeated over 32 bits rotates like a register of its own size.
+      let operand = a;
+      if (size === 1) operand = ir.binary("mul32", t.zext(a, 1), ir.const(0x01010101));
+      if (size === 2) operand = ir.binary("mul32", t.zext(a, 2), ir.const(0x00010001));
+      return ir.binary(t.op(left ? "rotl" : "rotr", size), operand, count);
+    };
+    update(t, i, size, compute, (_a, result) => {
+      if (known && amount === 0) return;
+      const highest = bit(t, result, top);
+      const carry = left ? ir.binary("and32", result, ir.const(1)) : highest;
+      const overflow = ir.binary("xor32", highest, left ? carry : bit(t, result, top - 1));
+      setCarryOverflow(t, carry, overflow, known ? NONE : count);
+    });
+  };
+
+/** The count of a rotate through carry, modulo the operand's bits plus one. */
+function carryCount(t: Translator, { known, amount }: Masked, size: number): Value {
+  const { ir } = t;
+  if (known) return ir.const(size < 4 ? amount % (size * 8 + 1) : amount);
+  if (size >= 4) return amount;
+  // 57/512 is near enough to 1/9 below 32, and 31/17 is below 2.
+  const ninths = ir.binary("shr32", ir.binary("mul32", amount, ir.const(57)), ir.const(9));
+  if (size === 1) return ir.binary("sub32", amount, ir.binary("mul32", ninths, ir.const(9)));
+  return ir.select("sel_ltu32", amount, ir.const(17), amount, ir.binary("sub32", amount, ir.const(17)));
+}
+
+export const rotateCarry =
+  (left: boolean, byte: boolean, from: Count): Emit =>
+  (t, i) => {
+    const { ir } = t;
+    const size = byte ? 1 : i.opSize;
+    const bits = size * 8;
+    const masked = countOf(t, i, from, size);
+    const count = carryCount(t, masked, size);
+    const zero = masked.known && ir.isConst(count) && masked.amount % (size < 4 ? bits + 1 : 64) === 0;
+    let carryOut: Value = NONE;
+    const compute = (a: Value): Value => {
+      if (zero) return a;
+      const operand = t.zext(a, size);
+      const carry = t.carry();
+      const rest = ir.binary("sub32", ir.const(bits), count);
+      const less = ir.binary("sub32", count, ir.const(1));
+      const one = ir.const(1);
+      let result: Value;
+      if (left) {
+        const high = ir.binary("or64", ir.binary("shl64", operand, count), ir.binary("shl64", carry, less));
+        result = ir.binary("or64", high, ir.binary("shr64", ir.binary("shr64", operand, one), rest));
+        carryOut = ir.binary("and64", ir.binary("shr64", operand, rest), one);
+      } else {
+        const low = ir.binary("or64", ir.binary("shr64", operand, count), ir.binary("shl64", carry, rest));
+        result = ir.binary("or64", low, ir.binary("shl64", ir.binary("shl64", operand, one), rest));
+        carryOut = ir.binary("and64", ir.binary("shr64", operand, less), one);
+      }
+      return masked.known ? result : ir.select("sel_eq32", count, ir.const(0), operand, result);
+    };
+    update(t, i, size, compute, (_a, result) => {
+      if (zero) return;
+      const highest = bit(t, result, bits - 1);
+      const overflow = ir.binary("xor32", highest, left ? carryOut : bit(t, result, bits - 2));
+      setCarryOverflow(t, carryOut, overflow, masked.known ? NONE : count);
+    });
+  };
+
+/** SHLD and SHRD. A 16-bit operand shifted by more than 16 takes bits of itself in again, as in hardware. */
+export const shiftDouble =
+  (left: boolean, from: Count): Emit =>
+  (t, i) => {
+    const { ir } = t;
+    const size = i.opSize;
+    const { known, amount } = countOf(t, i, from, size);
+    const count = known ? ir.const(amount) : amount;
+    const less = known ? ir.const(amount - 1) : ir.binary("sub32", count, ir.const(1));
+    let before: Value = NONE;
+    const compute = (a: Value): Value => {
+      const source = t.readG(i, size);
+      if (known && amount === 0) return a;
+      let result: Value;
+      if (size === 8) {
+        const rest = ir.binary("sub32", ir.const(64), count);
+        const [main, other] = left ? ["shl64", "shr64"] : ["shr64", "shl64"];
+        before = ir.binary(main, a, less);
+        result = ir.binary("or64", ir.binary(main, a, count), ir.binary(other, source, rest));
+        return known ? result : ir.select("sel_eq32", count, ir.const(0), a, result);
+      }
+      const low = t.zext(a, size);
+      const join = (high: Value, by: number, rest: Value): Value =>
+        ir.binary("or64", ir.binary("shl64", high, ir.const(by)), rest);
+      if (size === 2) {
+        const chain = join(low, 32, join(t.zext(source, 2), 16, low));
+        const down = left ? ir.binary("sub32", ir.const(32), count) : count;
+        const downLess = left ? ir.binary("sub32", ir.const(33), count) : less;
+        before = ir.binary("shr64", chain, downLess);
+        result = ir.binary("shr64", chain, down);
+      } else if (left) {
+        const chain = join(low, 32, t.zext(source, 4));
+        before = ir.binary("shr64", ir.binary("shl64", chain, less), ir.const(32));
+        result = ir.binary("shr64", ir.binary("shl64", chain, count), ir.const(32));
+      } else {
+        const chain = join(source, 32, low);
+        before = ir.binary("shr64", chain, less);
+        result = ir.binary("shr64", chain, count);
+      }
+      return result;
+    };
+    update(t, i, size, compute, (_a, result) => {
+      if (!known) setCcUnlessZero(t, count, left ? CC_SHL : CC_SAR, size, result, before);
+      else if (amount !== 0) t.setCc(left ? CC_SHL : CC_SAR, size, result, before);
+    });
+  };
+
+/** SHLX, SHRX, SARX: "Gy Ey By", no flags. */
+export const shiftx =
+  (kind: Kind): Emit =>
+  (t, i) => {
+    // The shift ops take their count modulo the width themselves.
+    const operand = t.readE(i);
+    t.writeG(i, t.ir.binary(t.op(kind, i.opSize), operand, t.reg(i.vvvv)));
+  };
+
+/** RORX */
+export const rorx: Emit = (t, i) => {
+  t.writeG(i, t.ir.binary(t.op("rotr", i.opSize), t.readE(i), t.ir.const(i.imm & (i.opSize * 8 - 1))));
+};
