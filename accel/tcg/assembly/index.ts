@@ -5,5 +5,6 @@ export * from "./fault";
 export * from "./flags";
 export * from "./integer";
 export * from "./mmu";
+export * from "./segments";
 export * from "./tlb";
 export * from "./walk";
