@@ -1,0 +1,97 @@
+/**
+ * A machine as a boot loader leaves it, as plain data: what to write to RAM, what firmware would have programmed, and
+ * the registers of the first CPU. Whoever starts a kernel without firmware carries it out after the machine's reset.
+ */
+
+/** Bytes at a guest-physical address of RAM. */
+export interface MemoryWrite {
+  readonly address: number;
+  readonly data: Uint8Array;
+}
+
+/** A write to configuration space of bus 0. */
+export interface PciConfigWrite {
+  /** Slot << 3 | function. */
+  readonly devfn: number;
+  readonly register: number;
+  readonly value: number;
+  readonly size: 1 | 2 | 4;
+}
+
+export interface PortWrite {
+  readonly port: number;
+  readonly value: number;
+  readonly size: 1 | 2 | 4;
+}
+
+/** A segment register with its hidden part. */
+export interface BootSegment {
+  readonly selector: number;
+  readonly base: number;
+  /** In bytes, after granularity. */
+  readonly limit: number;
+  /** Bits 8 to 23 of the descriptor's second word: type, S, DPL and P in bits 0 to 7; AVL, L, D/B and G in 12 to 15. */
+  readonly attributes: number;
+}
+
+export interface BootRegisters {
+  readonly cs: BootSegment;
+  readonly ds: BootSegment;
+  readonly es: BootSegment;
+  readonly fs: BootSegment;
+  readonly gs: BootSegment;
+  readonly ss: BootSegment;
+  readonly gdt: { readonly base: number; readonly limit: number };
+  readonly idt: { readonly base: number; readonly limit: number };
+  readonly cr0: number;
+  readonly cr3: number;
+  readonly cr4: number;
+  readonly efer: number;
+  readonly rflags: number;
+  readonly rip: number;
+  readonly rax: number;
+  readonly rbx: number;
+  readonly rcx: number;
+  readonly rdx: number;
+  readonly rsi: number;
+  readonly rdi: number;
+  readonly rbp: number;
+  readonly rsp: number;
+}
+
+export interface BootState {
+  readonly memory: readonly MemoryWrite[];
+  readonly registers: BootRegisters;
+}
+
+/** What firmware programs into the chips, and what a kernel that is started without one needs: in this order. */
+export interface ChipSetup {
+  readonly pci: readonly PciConfigWrite[];
+  readonly ports: readonly PortWrite[];
+}
+
+// Attributes of flat segments: present, DPL 0, granularity 4 KiB.
+export const FLAT_CODE32 = 0xc09b;
+export const FLAT_CODE64 = 0xa09b;
+export const FLAT_DATA = 0xc093;
+
+export const CR0_PE = 1 << 0;
+export const CR0_ET = 1 << 4;
+export const CR0_PG = 0x8000_0000;
+export const CR4_PAE = 1 << 5;
+export const EFER_LME = 1 << 8;
+export const EFER_LMA = 1 << 10;
+/** The bit of RFLAGS that always reads as one; interrupts are off. */
+export const RFLAGS_FIXED = 1 << 1;
+
+export const flatSegment = (selector: number, attributes: number): BootSegment => ({
+  selector,
+  base: 0,
+  limit: 0xffff_ffff,
+  attributes,
+});
+
+/** The descriptor table entry of a flat segment with these attributes. */
+export function flatDescriptor(attributes: number): Uint8Array {
+  return Uint8Array.of(0xff, 0xff, 0, 0, 0, attributes & 0xff, ((attributes >> 8) & 0xf0) | 0xf, 0);
+}
