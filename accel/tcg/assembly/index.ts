@@ -8,3 +8,6 @@ export * from "./mmu";
 export * from "./segments";
 export * from "./tlb";
 export * from "./walk";
+export * from "./x87";
+export * from "./x87-env";
+export * from "./xsave";

@@ -2,5 +2,6 @@
 
 import type { OpcodeRow } from "./insn.ts";
 import { INTEGER_ROWS } from "./rows-integer.ts";
+import { X87_ROWS } from "./rows-x87.ts";
 
-export const ALL_ROWS: readonly OpcodeRow[] = [...INTEGER_ROWS];
+export const OPCODE_ROWS: readonly OpcodeRow[] = [...INTEGER_ROWS, ...X87_ROWS];
