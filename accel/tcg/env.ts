@@ -127,6 +127,8 @@ export const CPU_STATE = defineState(
       stepping: u32,
       /** The present instruction began in the shadow of STI or MOV SS. */
       shadowOver: u32,
+      /** A fault is on its way whose rip (and ccOp) stand in env already: it belongs to a task that was just entered. */
+      exactRip: u32,
       /** Vector of the exception whose delivery is under way, plus one. */
       delivering: u32,
       /** Address of the page map of core/memory/address-space.ts. */
@@ -256,9 +258,9 @@ export const CC_DEC = 28;
 export const CC_SHL = 32;
 /** ccDst = result, ccSrc = operand shifted by count - 1: CF is its bit 0 (SHR and SAR). */
 export const CC_SAR = 36;
-/** ccDst = low result, ccSrc = nonzero if the result did not fit: CF = OF = (ccSrc != 0). */
+/** ccDst = low result, ccSrc = nonzero if the result did not fit: CF = OF = (ccSrc !== 0). */
 export const CC_MUL = 40;
-/** ccDst = result; CF = (ccSrc != 0), OF = 0 (BLSR, BLSMSK, BLSI, BZHI, BEXTR). */
+/** ccDst = result; CF = (ccSrc !== 0), OF = 0 (BLSR, BLSMSK, BLSI, BZHI, BEXTR). */
 export const CC_BMI = 44;
 /** ccSrc holds the flags except CF, ccDst holds CF (ADCX); except OF, ccSrc2 holds OF (ADOX); both (ADCOX). */
 export const CC_ADCX = 48;

@@ -1,5 +1,6 @@
 /** The helper module: everything exported here can be called from IR by name. */
 
+export * from "./control-transfer";
 export * from "./debug";
 export * from "./fault";
 export * from "./flags";
