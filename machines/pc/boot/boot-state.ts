@@ -3,6 +3,8 @@
  * the registers of the first CPU. Whoever starts a kernel without firmware carries it out after the machine's reset.
  */
 
+import type { CpuRegisters, SegmentRegister } from "../../../core/cpu-registers.ts";
+
 /** Bytes at a guest-physical address of RAM. */
 export interface MemoryWrite {
   readonly address: number;
@@ -24,44 +26,9 @@ export interface PortWrite {
   readonly size: 1 | 2 | 4;
 }
 
-/** A segment register with its hidden part. */
-export interface BootSegment {
-  readonly selector: number;
-  readonly base: number;
-  /** In bytes, after granularity. */
-  readonly limit: number;
-  /** Bits 8 to 23 of the descriptor's second word: type, S, DPL and P in bits 0 to 7; AVL, L, D/B and G in 12 to 15. */
-  readonly attributes: number;
-}
-
-export interface BootRegisters {
-  readonly cs: BootSegment;
-  readonly ds: BootSegment;
-  readonly es: BootSegment;
-  readonly fs: BootSegment;
-  readonly gs: BootSegment;
-  readonly ss: BootSegment;
-  readonly gdt: { readonly base: number; readonly limit: number };
-  readonly idt: { readonly base: number; readonly limit: number };
-  readonly cr0: number;
-  readonly cr3: number;
-  readonly cr4: number;
-  readonly efer: number;
-  readonly rflags: number;
-  readonly rip: number;
-  readonly rax: number;
-  readonly rbx: number;
-  readonly rcx: number;
-  readonly rdx: number;
-  readonly rsi: number;
-  readonly rdi: number;
-  readonly rbp: number;
-  readonly rsp: number;
-}
-
 export interface BootState {
   readonly memory: readonly MemoryWrite[];
-  readonly registers: BootRegisters;
+  readonly registers: CpuRegisters;
 }
 
 /** What firmware programs into the chips, and what a kernel that is started without one needs: in this order. */
@@ -84,7 +51,7 @@ export const EFER_LMA = 1 << 10;
 /** The bit of RFLAGS that always reads as one; interrupts are off. */
 export const RFLAGS_FIXED = 1 << 1;
 
-export const flatSegment = (selector: number, attributes: number): BootSegment => ({
+export const flatSegment = (selector: number, attributes: number): SegmentRegister => ({
   selector,
   base: 0,
   limit: 0xffff_ffff,

@@ -4,11 +4,11 @@
  * (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol" and "32-bit Boot Protocol"; zero-page.rst).
  */
 
+import type { CpuRegisters } from "../../../core/cpu-registers.ts";
 import { QemuError } from "../../../core/errors.ts";
 import { type FirmwareConfig, FW_CFG, littleEndian } from "../../../core/firmware-config.ts";
 import { type E820Entry, encodeE820 } from "../e820.ts";
 import {
-  type BootRegisters,
   type BootState,
   CR0_ET,
   CR0_PE,
@@ -69,6 +69,9 @@ const REAL_MODE_ADDRESS = 0x1_0000;
 const REAL_MODE_END = 0x9_a000;
 const SETUP_SEGMENT_SIZE = 0x1_0000;
 
+/** What firmware takes from the top of RAM for its tables and its 32-bit data. */
+const FIRMWARE_RESERVE = 0x4_0000;
+
 const PAGE = 4096;
 const BOOT_CS = 0x10;
 const BOOT_DS = 0x18;
@@ -125,7 +128,7 @@ function fillHeader(
 
 /** Puts kernel, initrd and command line into the fw_cfg items that the linuxboot option ROM loads and starts. */
 export function offerLinux(config: FirmwareConfig, options: LinuxBootOptions): void {
-  const placement = place(options);
+  const placement = place({ ...options, ramEnd: options.ramEnd - FIRMWARE_RESERVE });
   const { image, commandLine, initrd } = placement;
   if (image.setup.length > SETUP_SEGMENT_SIZE / 2) {
     throw new QemuError("kernel-invalid", `invalid kernel '${options.file}': its setup part is larger than 32 KiB`);
@@ -212,7 +215,7 @@ export function bootLinuxDirectly(options: LinuxDirectOptions): BootState {
   return { memory, registers: entryRegisters(image, gdt.length) };
 }
 
-function entryRegisters({ entry64, loadAddress }: LinuxImage, gdtSize: number): BootRegisters {
+function entryRegisters({ entry64, loadAddress }: LinuxImage, gdtSize: number): CpuRegisters {
   const data = flatSegment(BOOT_DS, FLAT_DATA);
   return {
     cs: flatSegment(BOOT_CS, entry64 ? FLAT_CODE64 : FLAT_CODE32),

@@ -83,6 +83,8 @@ const LOW_START = 0x1_0000;
 /** Extended BIOS data area, video memory and ROMs. */
 const HOLE_START = 0x9_f000;
 const HOLE_END = 0x10_0000;
+/** What firmware takes from the top of RAM for its tables and its 32-bit data. */
+const FIRMWARE_RESERVE = 0x4_0000;
 const SPAN_MAX = 2 ** 29;
 const MMAP_ENTRY_SIZE = 24;
 const MMAP_ENTRIES = 64;
@@ -246,7 +248,7 @@ function buildInfo(options: MultibootOptions, { modules }: Plan, memoryUpperKib:
 
 /** Puts kernel, modules and information where the multiboot option ROM finds them. */
 export function offerMultiboot(config: FirmwareConfig, options: MultibootOptions): void {
-  const planned = plan(options);
+  const planned = plan({ ...options, ramEnd: options.ramEnd - FIRMWARE_RESERVE });
   const pieces = [
     ...planned.segments,
     ...planned.modules.map(({ start, module }) => ({ address: start, data: module.data, size: module.data.length })),
