@@ -6,6 +6,7 @@
 import type { PortSpace } from "./bus/io.ts";
 import type { Clock } from "./clock.ts";
 import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
+import type { CpuRegisters } from "./cpu-registers.ts";
 import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
 import type { Doorbell } from "./thread/doorbell.ts";
@@ -31,6 +32,10 @@ export interface VcpuEnvironment {
   /** CPU model and features as -cpu gave them, e.g. "qemu64,+aes". */
   readonly model: string;
   readonly index: number;
+  /** FERR#: an x87 exception of a CPU without CR0.NE. */
+  ferr?(level: boolean): void;
+  /** The CPU enters or leaves system management mode. */
+  smmChanged?(active: boolean): void;
   /**
    * The thread's doorbell, a word in the guest's memory at `wake.address`. While it is not zero, `run` returns "slice"
    * within about 100,000 instructions; the caller takes the ring.
@@ -47,6 +52,10 @@ export interface Vcpu extends CpuPins {
   kick(): void;
   /** Power-on reset. */
   reset(): void;
+  /** The time (ns on the machine's clock) at which the time-stamp counter reaches a value. */
+  tscToNs(tsc: bigint): number;
+  /** Registers that a boot loader leaves; everything else is as after reset. */
+  setRegisters(registers: CpuRegisters): void;
   /** Whether a halted CPU has a reason to run again. */
   hasWork(): boolean;
   /** `info registers`. */

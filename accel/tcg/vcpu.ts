@@ -11,6 +11,7 @@
 
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
+import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { PAGE_CODE } from "../../core/memory/address-space.ts";
 import { type State, StateArena } from "../../core/state/state.ts";
 import { BlockTranslator, type CodeSource } from "./engine/block-translator.ts";
@@ -61,6 +62,9 @@ const MAX_INSN_LENGTH = 15;
 
 /** Thrown through wasm frames when a helper raises a guest exception. */
 const GUEST_FAULT = { guestFault: true };
+
+const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
+const REGISTER_NAMES = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] as const;
 
 const { offsets } = CPU_STATE;
 const word = (offset: number): number => offset >>> 2;
@@ -127,7 +131,7 @@ export class TcgVcpu implements Vcpu {
       readMsr: (index) => this.#msrs.read(index >>> 0, clock.now()),
       writeMsr: (index) => this.#msrs.write(index >>> 0, clock.now()),
       cpuid: (leaf, subleaf) => this.#model.cpuid(this.state, leaf >>> 0, subleaf >>> 0, apic),
-      ferr: () => this.#environment.ferr?.(),
+      ferr: () => this.#environment.ferr?.(true),
     });
     memory.onWrite((address, length) => this.#written(address, length));
     memory.onMapChange(() => this.#flushTlb());
@@ -212,6 +216,36 @@ export class TcgVcpu implements Vcpu {
     this.#setField("interruptRequest", 0);
     this.#model.apply(this.state);
     this.#flushTlb();
+  }
+
+  setRegisters(registers: CpuRegisters): void {
+    const { state } = this;
+    SEGMENT_NAMES.forEach((name, i) => {
+      const { selector, base, limit, attributes } = registers[name];
+      state.segSelector[i] = selector;
+      state.segBase[i] = BigInt(base);
+      state.segLimit[i] = limit;
+      state.segAttr[i] = attributes << 8;
+    });
+    REGISTER_NAMES.forEach((name, i) => {
+      state.regs[i] = BigInt(registers[name]);
+    });
+    state.gdtBase = BigInt(registers.gdt.base);
+    state.gdtLimit = registers.gdt.limit;
+    state.idtBase = BigInt(registers.idt.base);
+    state.idtLimit = registers.idt.limit;
+    state.cr0 = BigInt(registers.cr0);
+    state.cr3 = BigInt(registers.cr3);
+    state.cr4 = BigInt(registers.cr4);
+    state.efer = BigInt(registers.efer);
+    state.rip = BigInt(registers.rip);
+    state.eflags = BigInt(registers.rflags);
+    this.#call("setCpl", 0);
+    this.#flushTlb();
+  }
+
+  tscToNs(tsc: bigint): number {
+    return this.#msrs.timeOfTsc(tsc);
   }
 
   // ---- running

@@ -1,0 +1,26 @@
+/** Plugin: the accelerator `tcg`, translation of x86 code. */
+
+import type { Accelerator } from "../../core/accel.ts";
+import type { Plugin } from "../../core/plugin/plugin.ts";
+import { CPU_SECTION_SIZE } from "./env.ts";
+import { cpuModels } from "./x86/cpuid.ts";
+
+const MIB = 2 ** 20;
+
+const TCG: Accelerator = {
+  name: "tcg",
+  description: "translation of guest code",
+  reservedMemory: CPU_SECTION_SIZE + 56 * MIB,
+  createVcpu: async (environment) => (await import("./vcpu.ts")).TcgVcpu.create(environment),
+  cpuModels,
+};
+
+const plugin: Plugin = {
+  name: "tcg",
+  api: 1,
+  apply(host) {
+    host.hooks.accelerator.for("tcg").tap("tcg", () => TCG);
+  },
+};
+
+export default plugin;

@@ -1,0 +1,70 @@
+/** Creates a board's devices by name, with what the board gives each of them, and keeps them for reset and `info qtree`. */
+
+import type { BoardPorts } from "../../core/board.ts";
+import type { PortSpace } from "../../core/bus/io.ts";
+import type { IsaDmaChannel } from "../../core/bus/isa-dma.ts";
+import type { MemoryBlock, PciBus } from "../../core/bus/pci.ts";
+import type { Device, DeviceContext } from "../../core/device.ts";
+import type { IrqLine } from "../../core/irq.ts";
+import type { DeviceNode, MachineRuntime } from "../../core/machine.ts";
+import type { AddressSpace } from "../../core/memory/address-space.ts";
+import { resolveDeviceProperties } from "../../core/options/properties.ts";
+
+export interface BoardBuses {
+  readonly ports: PortSpace;
+  readonly memory: AddressSpace;
+  readonly pci: PciBus;
+  isaIrq(line: number): IrqLine;
+  isaDma(channel: number): IsaDmaChannel;
+  optionRom(file: string): MemoryBlock | undefined;
+}
+
+export interface Placement {
+  /** The id a user gave. */
+  readonly id?: string;
+  readonly properties?: Readonly<Record<string, string>>;
+  /** What only the board can wire. */
+  readonly board?: BoardPorts;
+  /** Other interrupt lines than the usual ones. */
+  readonly isaIrq?: (line: number) => IrqLine;
+}
+
+export class BoardDevices {
+  readonly nodes: DeviceNode[] = [];
+  readonly #runtime: MachineRuntime;
+  readonly #buses: BoardBuses;
+
+  constructor(runtime: MachineRuntime, buses: BoardBuses) {
+    this.#runtime = runtime;
+    this.#buses = buses;
+  }
+
+  /** Creates a device; `T` is what the machine uses it as. */
+  async create<T = Device>(driver: string, placement: Placement = {}): Promise<T & Device> {
+    const type = await this.#runtime.deviceType(driver);
+    const { options, services } = this.#runtime;
+    const properties = resolveDeviceProperties(type, placement.properties ?? {}, options.globals);
+    const sameType = this.nodes.filter((node) => node.type.name === type.name).length;
+    const name = placement.id ?? `${type.name}.${sameType}`;
+    const { ports, memory, pci } = this.#buses;
+    const context: DeviceContext = {
+      ...services,
+      name,
+      ports,
+      memory,
+      dma: memory.dma,
+      pci,
+      isaIrq: placement.isaIrq ?? ((line) => this.#buses.isaIrq(line)),
+      isaDma: (channel) => this.#buses.isaDma(channel),
+      board: placement.board,
+      optionRom: (file) => this.#buses.optionRom(file),
+    };
+    const device = type.create(context, properties);
+    this.nodes.push({ type, id: placement.id, name, properties, device });
+    return device as T & Device;
+  }
+
+  reset(): void {
+    for (const { device } of this.nodes) device.reset();
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * The i440FX/PIIX3 PC: creates the board's devices by name from the registry and wires them the way QEMU's `pc` lays
+ * them out (PCI slot 0 host bridge, 1 PIIX3 with IDE and power management, 2 display).
+ */
+
+import { readFileSync } from "node:fs";
+import type { Vcpu } from "../../core/accel.ts";
+import type {
+  Cmos,
+  HostBridge,
+  InterruptController,
+  InterruptRouter,
+  IntervalTimer,
+  IoApic,
+  IsaDmaController,
+  LocalApic,
+  PowerManagement,
+} from "../../core/board.ts";
+import { ApicBus } from "../../core/bus/apic-bus.ts";
+import { PortSpace } from "../../core/bus/io.ts";
+import { type MemoryBlock, type PciAddressSpaces, PciBus } from "../../core/bus/pci.ts";
+import { QemuError } from "../../core/errors.ts";
+import type { FirmwareConfig } from "../../core/firmware-config.ts";
+import { irqLine } from "../../core/irq.ts";
+import type { Machine, MachineRuntime } from "../../core/machine.ts";
+import type { DriveOptions } from "../../core/options/machine-options.ts";
+import { BoardDevices } from "./board-devices.ts";
+import { cmosBytes, type FloppyType } from "./cmos.ts";
+import { type RamLayout, ramLayout } from "./e820.ts";
+import { readBios, readOptionRom } from "./firmware.ts";
+import { fillFirmwareConfig } from "./firmware-config.ts";
+import { guessGeometry } from "./geometry.ts";
+import { IsaInterrupts } from "./interrupts.ts";
+import { Kernel } from "./kernel.ts";
+import { mapMemory } from "./memory.ts";
+
+const FOUR_GIB_MIB = 3584;
+const MIB = 2 ** 20;
+const SECTOR = 512;
+const FERR_IRQ = 13;
+const DISPLAY_SLOT = "02.0";
+const SERIAL_COUNT = 4;
+const PARALLEL_COUNT = 3;
+
+const flag = (value: string | undefined, otherwise: boolean): boolean =>
+  value === undefined || value === "auto" ? otherwise : value === "on" || value === "yes" || value === "true";
+
+/** Assembles a PC. */
+export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
+  const { memory, options } = runtime;
+  const { machineProperties } = options;
+  if (options.ram > FOUR_GIB_MIB * MIB) {
+    throw new QemuError(
+      "memory-size",
+      `-m: ${options.ram / MIB} MiB of memory; this machine takes at most ${FOUR_GIB_MIB}`,
+    );
+  }
+  const layout: RamLayout = ramLayout(options.ram, FOUR_GIB_MIB * MIB);
+  const { firmware } = options;
+  const { space } = mapMemory(memory, layout, firmware.bios === undefined ? undefined : readBios(firmware.bios));
+  const ports = new PortSpace();
+  const interrupts = new IsaInterrupts();
+  const apicBus = new ApicBus();
+  let vcpu: Vcpu | undefined;
+  let router: InterruptRouter | undefined;
+  let dma: IsaDmaController | undefined;
+
+  const spaces: PciAddressSpaces = {
+    map(kind, base, size, target) {
+      if (kind === "mem") return space.mapBar(base, size, target);
+      if (!("region" in target)) throw new TypeError("a port range must map registers");
+      const mapping = ports.map(base, target.region);
+      return () => mapping.remove();
+    },
+  };
+  const pci = new PciBus(spaces, {
+    input: (devfn, pin) => router!.routing.input(devfn, pin),
+    inputs: [0, 1, 2, 3].map((input) => irqLine((level) => router!.routing.inputs[input].set(level))),
+  });
+
+  const roms = new Map<string, MemoryBlock>();
+  const optionRom = (file: string): MemoryBlock | undefined => {
+    const path = file === "vgabios-stdvga.bin" ? firmware.vgaBios : file;
+    if (path === undefined) return undefined;
+    const image = readOptionRom(path);
+    const size = 2 ** Math.ceil(Math.log2(Math.max(image.length, 4096)));
+    const block = memory.allocateBlock(`rom:${file}`, size, true);
+    block.bytes.set(image);
+    roms.set(file, block);
+    return block;
+  };
+  const devices = new BoardDevices(runtime, {
+    ports,
+    memory: space,
+    pci,
+    isaIrq: (line) => interrupts.source(line),
+    isaDma: (channel) => dma!.channel(channel),
+    optionRom,
+  });
+
+  // CPU and interrupt controllers.
+  const apic = await devices.create<LocalApic>("apic", { board: { apicBus, tscToNs: (tsc) => vcpu!.tscToNs(tsc) } });
+  space.map(apicBus.io.name, 0xfee0_0000, apicBus.io.length, { kind: "io", region: apicBus.io }, 1);
+  const pic = await devices.create<InterruptController>("isa-i8259", {
+    board: { intr: irqLine((level) => apic.lint[0].set(level)) },
+  });
+  const ioapic = await devices.create<IoApic>("ioapic", { board: { apicBus } });
+  interrupts.connect(pic, ioapic);
+  const ferr = interrupts.source(FERR_IRQ);
+  let bridge: HostBridge | undefined;
+  vcpu = await runtime.accelerator.createVcpu(
+    {
+      memory: space,
+      ports,
+      clock: runtime.services.clock,
+      interrupts: apic,
+      apic,
+      model: options.cpu,
+      index: 0,
+      wake: runtime.wake,
+      ferr: (level) => ferr.set(level),
+      smmChanged: (active) => bridge?.setSmm(active),
+    },
+    options.acceleratorProperties,
+  );
+  const cpu = vcpu;
+  apic.connect(cpu, pic);
+
+  // PCI: host bridge, PIIX3.
+  bridge = await devices.create<HostBridge>("i440FX");
+  router = await devices.create<InterruptRouter>("PIIX3");
+
+  // The chips on the ISA bus.
+  const withHpet = flag(machineProperties.hpet, true);
+  const legacy = { isaIrq: (line: number) => interrupts.legacySource(line) };
+  const pit = await devices.create<IntervalTimer>("isa-pit", legacy);
+  const rtc = await devices.create<Cmos>("mc146818rtc", legacy);
+  await devices.create("isa-pcspk", { board: { speakerTimer: pit.channel(2) } });
+  dma = await devices.create<IsaDmaController>("i8257");
+  const a20 = irqLine((level) => cpu.setA20(level));
+  await devices.create("i8042", { board: { a20 } });
+  await devices.create("port92", { board: { a20 } });
+  if (withHpet) {
+    const board = { ioapicPin: (pin: number) => ioapic.pin(pin), hpetLegacy: interrupts.hpetLegacy };
+    await devices.create("hpet", { board });
+  }
+  const smm = flag(machineProperties.smm, true);
+  const pm = await devices.create<PowerManagement>("PIIX4_PM", { properties: { "smm-enabled": smm ? "on" : "off" } });
+  pm.onSmi(() => cpu.smi());
+  const fw = await devices.create<FirmwareConfig>("fw_cfg_io");
+
+  // What the command line asked for.
+  await devices.create("piix3-ide");
+  if (options.vga === "std") await devices.create("VGA", { properties: { addr: DISPLAY_SLOT } });
+  const drives = options.drives.filter((drive) => drive.interface === "ide");
+  for (const drive of drives) await devices.create(drive.media === "cdrom" ? "ide-cd" : "ide-hd", ideProperties(drive));
+  const floppies = await createFloppies(devices, options.drives);
+  for (const [index, chardev] of options.serials.slice(0, SERIAL_COUNT).entries()) {
+    if (chardev !== undefined) await devices.create("isa-serial", { properties: { index: String(index), chardev } });
+  }
+  for (const [index, chardev] of options.parallels.slice(0, PARALLEL_COUNT).entries()) {
+    if (chardev !== undefined) await devices.create("isa-parallel", { properties: { index: String(index), chardev } });
+  }
+  for (const { iobase, chardev } of options.debugcons) {
+    await devices.create("isa-debugcon", { properties: { iobase: String(iobase), chardev } });
+  }
+  for (const { driver, id, properties } of options.devices) await devices.create(driver, { id, properties });
+
+  // Configuration memory, firmware tables, kernel.
+  const pvpanic = devices.nodes.find(({ type }) => type.name === "pvpanic");
+  const acpi = {
+    cpus: options.smp,
+    pciHoleStart: layout.below4g,
+    hpet: withHpet,
+    fwCfg: true,
+    keyboard: true,
+    floppy: floppies.some((type) => type !== "none"),
+    serials: options.serials.filter((id) => id !== undefined).length,
+    parallels: options.parallels.filter((id) => id !== undefined).length,
+    pvpanicPort: pvpanic ? Number(pvpanic.properties.ioport) : undefined,
+    s3: false,
+    s4: true,
+    smm,
+  };
+  const kernel = Kernel.load(options, layout, acpi);
+  const bootOrder = kernel?.bootOrder ?? [];
+  fillFirmwareConfig(fw, options, layout, acpi, bootOrder);
+  kernel?.offer(fw);
+  for (const path of firmware.optionRoms)
+    fw.addFile(`genroms/${path.split("/").at(-1)}`, new Uint8Array(readFileSync(path)));
+  const disks = [0, 1, 2, 3].map((position) => {
+    const drive = drives.find(({ bus, unit, media }) => bus * 2 + unit === position && media === "disk");
+    return drive && guessGeometry(Math.floor(runtime.services.drive(drive.id).length / SECTOR));
+  });
+  const writeCmos = (bootOrderLetters: string): void => {
+    const bytes = cmosBytes({
+      ram: layout,
+      cpus: options.smp,
+      bootOrder: bootOrderLetters,
+      floppyBootCheck: flag(machineProperties["fd-bootchk"], true),
+      floppies,
+      disks,
+    });
+    for (const [index, value] of bytes) rtc.setCmos(index, value);
+  };
+
+  let first = true;
+  const reset = (): void => {
+    devices.reset();
+    writeCmos(first ? (options.bootOnce ?? options.bootOrder) : options.bootOrder);
+    first = false;
+    cpu.reset();
+    kernel?.start(cpu, space);
+  };
+  reset();
+  runtime.info.add("pic", () => pic.describe() + ioapic.describe());
+  runtime.info.add("lapic", () => apic.describe());
+  return {
+    vcpus: [cpu],
+    memory: space,
+    ports,
+    pci,
+    devices: devices.nodes,
+    powerButton: () => pm.powerButton(),
+    reset,
+  };
+}
+
+function ideProperties({ id, bus, unit }: DriveOptions): { id: string; properties: Record<string, string> } {
+  return { id: `${id}-device`, properties: { drive: id, bus: `ide.${bus}`, unit: String(unit) } };
+}
+
+/** The floppy controller with its drives; answers their types. Drive A is always there, as in QEMU, but for -nodefaults. */
+async function createFloppies(
+  devices: BoardDevices,
+  drives: readonly DriveOptions[],
+): Promise<[FloppyType, FloppyType]> {
+  const properties: Record<string, string> = {};
+  const types: [FloppyType, FloppyType] = ["none", "none"];
+  for (const { id, unit } of drives.filter((drive) => drive.interface === "floppy")) {
+    properties[unit === 0 ? "driveA" : "driveB"] = id;
+    types[unit === 0 ? 0 : 1] = "288";
+  }
+  const fdc = await devices.create<{ driveType?(unit: number): FloppyType }>("isa-fdc", { properties });
+  for (const unit of [0, 1] as const) if (types[unit] !== "none") types[unit] = fdc.driveType?.(unit) ?? types[unit];
+  return types;
+}
