@@ -12,6 +12,7 @@
  */
 
 import type { BlockDone, BlockError } from "../../../core/block/port.ts";
+import { RequestGate } from "../../../core/block/requests.ts";
 import type { AccessSize, IoRegion } from "../../../core/bus/io.ts";
 import type { IrqLine } from "../../../core/irq.ts";
 import {
@@ -119,10 +120,7 @@ export class AtaChannel {
   readonly #irq: IrqLine;
   readonly #busMaster: BusMasterPort;
   readonly #buffer: Uint8Array;
-  /** Backend requests under way, and which of them still count. */
-  #pending = 0;
-  #generation = 0;
-  #settled: (() => void) | undefined;
+  readonly #requests = new RequestGate();
 
   constructor(options: AtaChannelOptions) {
     const { name } = options;
@@ -163,13 +161,13 @@ export class AtaChannel {
     this.#abort();
     this.#setLine();
     s.resetting = true;
-    this.#whenSettled(() => this.#finishReset(true));
+    this.#requests.whenIdle(() => this.#finishReset(true));
   }
 
   /** After loading state. */
   loaded(): void {
-    this.#generation++;
-    this.#whenSettled(() => {
+    this.#requests.cancel();
+    this.#requests.whenIdle(() => {
       if (this.#s.resetting) this.#finishReset(false);
       else if (this.#s.resettingUnit) this.#finishDeviceReset();
       for (const { device } of this.units) device?.resume();
@@ -183,17 +181,7 @@ export class AtaChannel {
 
   /** @internal Runs a backend request; `then` is not called when a reset came between. */
   request(start: (done: BlockDone) => void, then: (error: BlockError) => void): void {
-    const generation = this.#generation;
-    this.#pending++;
-    start((error) => {
-      this.#pending--;
-      if (generation === this.#generation) then(error);
-      else if (this.#pending === 0) {
-        const settled = this.#settled;
-        this.#settled = undefined;
-        settled?.();
-      }
-    });
+    this.#requests.start(start, then);
   }
 
   /** @internal */
@@ -226,7 +214,7 @@ export class AtaChannel {
     const { tf } = this.units[unit];
     tf.status = R.STATUS_BSY;
     this.#s.resettingUnit = unit + 1;
-    this.#whenSettled(() => this.#finishDeviceReset());
+    this.#requests.whenIdle(() => this.#finishDeviceReset());
   }
 
   get #device(): AtaDevice | undefined {
@@ -354,7 +342,7 @@ export class AtaChannel {
     if (~before & value & R.CONTROL_SRST) this.#abort();
     if (before & ~value & R.CONTROL_SRST) {
       s.resetting = true;
-      this.#whenSettled(() => this.#finishReset(false));
+      this.#requests.whenIdle(() => this.#finishReset(false));
     }
     this.#setLine();
   }
@@ -370,16 +358,10 @@ export class AtaChannel {
   }
 
   #abortTransfer(): void {
-    this.#generation++;
-    this.#settled = undefined;
+    this.#requests.cancel();
     this.#s.transfer = NONE;
     this.#s.resetting = false;
     this.#s.resettingUnit = 0;
-  }
-
-  #whenSettled(then: () => void): void {
-    if (this.#pending === 0) then();
-    else this.#settled = then;
   }
 
   #finishReset(hard: boolean): void {
