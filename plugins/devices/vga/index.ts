@@ -1,5 +1,6 @@
 /** Plugin: the standard VGA. */
 
+import { plugPci } from "../../../core/bus/pci-plug.ts";
 import type { DeviceType } from "../../../core/device.ts";
 import { QemuError } from "../../../core/errors.ts";
 import type { Plugin } from "../../../core/plugin/plugin.ts";
@@ -38,7 +39,7 @@ export const VGA: DeviceType = {
     for (const { base, region } of vga.ports) context.ports.map(base, region);
     const { window } = vga;
     context.memory.map(window.name, VGA_WINDOW_BASE, window.length, { kind: "io", region: window }, 1);
-    context.pci?.plug(vga);
+    plugPci("VGA", context, properties, vga);
     context.addDisplay(vga);
     return vga;
   },
