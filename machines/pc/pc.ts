@@ -210,7 +210,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     writeCmos(first ? (options.bootOnce ?? options.bootOrder) : options.bootOrder);
     first = false;
     cpu.reset();
-    kernel?.start(cpu, space);
+    kernel?.start(cpu, space, ports, pci);
   };
   reset();
   runtime.info.add("pic", () => pic.describe() + ioapic.describe());
