@@ -148,6 +148,11 @@ export class PciDevice {
     return this.#bars[index]?.mappedAt;
   }
 
+  /** What base address register `index` maps, or undefined when it is not there. */
+  barSpec(index: number): BarSpec | undefined {
+    return this.#bars[index]?.spec;
+  }
+
   /** Drives this function's interrupt pin. */
   setIrq(level: boolean): void {
     this.#pci.irqLevel = level ? 1 : 0;
@@ -274,6 +279,7 @@ export class PciBus {
   readonly spaces: PciAddressSpaces;
   readonly #routing: PciIrqRouting;
   readonly #devices: (PciDevice | undefined)[] = new Array(256).fill(undefined);
+  #nextPlace: number | undefined;
 
   constructor(spaces: PciAddressSpaces, routing: PciIrqRouting, number = 0) {
     this.spaces = spaces;
@@ -281,8 +287,14 @@ export class PciBus {
     this.number = number;
   }
 
-  /** Plugs a device in at `devfn`, or at the first free slot from 3 on. */
-  plug(device: PciDevice, devfn?: number): void {
+  /** Where the next device goes that is plugged in without an address of its own; used up by it. */
+  placeNext(devfn: number | undefined): void {
+    this.#nextPlace = devfn;
+  }
+
+  /** Plugs a device in at `devfn`, or where `placeNext` said, or at the first free slot from 3 on. */
+  plug(device: PciDevice, devfn: number | undefined = this.#nextPlace): void {
+    this.#nextPlace = undefined;
     const at = devfn ?? this.#freeSlot();
     const present = this.#devices[at];
     if (present) {
