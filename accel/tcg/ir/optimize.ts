@@ -32,8 +32,8 @@ const MAY_FAULT = KIND.map((kind) => kind === "load" || kind === "store" || kind
 const CONTROL = KIND.map((kind) => ["label", "branch", "condBranch", "exit"].includes(kind));
 /** Result has zeros above bit 31. */
 const ZERO_HIGH = OP_ROWS.map(
-  ({ name, signature }) =>
-    signature?.startsWith("i=") === true ||
+  ({ name, kind, signature }) =>
+    (kind === "pure" && signature?.startsWith("i=") === true) ||
     ["ext32u", "lea32", "ld8u", "ld16u", "ld32u", "envld8u", "envld16u", "envld32u"].includes(name),
 );
 const REMOVED = -1;
@@ -177,7 +177,7 @@ export class Optimizer {
       const x = BigInt(ir.constHigh[base - CONST_BASE]) * 0x1_0000_0000n + BigInt(ir.constLow[base - CONST_BASE] >>> 0);
       const index = b[i] - CONST_BASE;
       const y = b[i] === NONE ? 0n : BigInt(ir.constHigh[index]) * 0x1_0000_0000n + BigInt(ir.constLow[index] >>> 0);
-      const sum = x + (y << BigInt(c[i] < 0 ? 0 : c[i])) + BigInt(e[i]);
+      const sum = x + (y << BigInt(Math.max(c[i], 0))) + BigInt(e[i]);
       const low = Number(BigInt.asIntN(32, sum));
       return this.#toMov(ir, i, ir.const(low, wide ? Number(BigInt.asIntN(32, sum >> 32n)) : 0));
     }
