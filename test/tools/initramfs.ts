@@ -16,13 +16,16 @@ export interface InitramfsOptions {
   readonly busybox: string;
   /** Shell commands to run; the guest then powers off. Without it the console gets a shell. */
   readonly script?: string;
+  /** What /init ends with, as process 1, instead of a script or a shell. */
+  readonly handOver?: string;
   /** Kernel modules by name ("ata_piix"), loaded before the script with all they depend on. */
   readonly modules?: { readonly directory: string; readonly names: readonly string[] };
   /** More files, by path without the leading slash. */
   readonly files?: Readonly<Record<string, Uint8Array | string>>;
 }
 
-const APPLETS =
+/** The names busybox goes by in the guests: those that Debian's static build has. */
+export const APPLETS =
   "[ ash awk basename cat chmod chroot clear cmp cp cttyhack cut date dd df dirname dmesg du echo env expr false " +
   "find free getty grep gunzip gzip halt head hexdump hostname id ifconfig insmod ip kill less ln losetup ls " +
   "lsmod md5sum mkdir mke2fs mknod mkswap modprobe more mount mv nc netstat nproc od ping pivot_root " +
@@ -95,6 +98,7 @@ export function collectModules(directory: string, names: readonly string[]): { n
 /** The archive, uncompressed: unpacking costs an emulated guest more than reading. */
 export function buildInitramfs(options: InitramfsOptions): Uint8Array {
   const { script, modules, files = {} } = options;
+  const last = options.handOver ?? (script === undefined ? INIT_SHELL : INIT_SCRIPT);
   const loaded = modules ? collectModules(modules.directory, modules.names) : [];
   const entries: CpioEntry[] = [
     ...["bin", "dev", "proc", "sys", "root", "tmp", "mnt", "modules"].map(
@@ -107,7 +111,7 @@ export function buildInitramfs(options: InitramfsOptions): Uint8Array {
     ...APPLETS.split(" ").map((name): CpioEntry => ({ path: `bin/${name}`, kind: "symlink", data: "busybox" })),
     ...loaded.map(({ name, data }): CpioEntry => ({ path: `modules/${name}`, kind: "file", data })),
     { path: "modules/order", kind: "file", data: loaded.map(({ name }) => `${name}\n`).join("") },
-    { path: "init", kind: "file", mode: 0o755, data: INIT_HEAD + (script === undefined ? INIT_SHELL : INIT_SCRIPT) },
+    { path: "init", kind: "file", mode: 0o755, data: INIT_HEAD + last },
     ...Object.entries(files).map(([path, data]): CpioEntry => ({ path, kind: "file", mode: 0o755, data })),
   ];
   if (script !== undefined) entries.push({ path: "script.sh", kind: "file", mode: 0o755, data: `${script}\n` });
