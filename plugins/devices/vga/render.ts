@@ -8,11 +8,10 @@
 
 import type { Surface } from "../../../core/display/surface.ts";
 import { PLANE_SIZE } from "./memory.ts";
-import { attributeColors, BLACK, dacColors, rgba } from "./palette.ts";
+import { attributeColors, BLACK, dacColors } from "./palette.ts";
 import * as R from "./regs.ts";
 import type { VgaState } from "./state.ts";
 import { displayedLines, lineCompare } from "./timing.ts";
-import type { Vbe } from "./vbe.ts";
 
 /** Video memory, both ways. */
 export interface Vram {
@@ -30,7 +29,7 @@ export function isGraphics(state: VgaState): boolean {
   return (state.graphics[R.GC_MISCELLANEOUS] & R.MISC_GRAPHICS) !== 0;
 }
 
-function surfaceOf(pixels: Uint32Array, width: number, height: number): Surface {
+export function surfaceOf(pixels: Uint32Array, width: number, height: number): Surface {
   return { width, height, data: new Uint8Array(pixels.buffer) };
 }
 
@@ -63,7 +62,7 @@ export function planeAddress(state: VgaState, counter: number, rowScan: number):
 /** One scan line's worth of fetches: where it starts and which row of a character it shows. */
 type LineDrawer = (dots: Uint32Array, counter: number, rowScan: number, panning: number) => void;
 
-/** Draws standard VGA modes. */
+/** Draws the standard VGA modes. */
 export function renderVga(state: VgaState, vram: Vram, wideDac: boolean, now: number): Surface {
   const { crtc, sequencer } = state;
   const dotsPerCharacter = isGraphics(state) || sequencer[R.SEQ_CLOCKING_MODE] & R.CLOCKING_8_DOTS ? 8 : 9;
@@ -150,7 +149,7 @@ function graphicsDrawer(state: VgaState, vram: Vram, wideDac: boolean): LineDraw
 }
 
 /** Bit `bit` of each of the four planes. */
-function planarPixel(data: number, bit: number): number {
+export function planarPixel(data: number, bit: number): number {
   const bits = data >>> bit;
   return (bits & 1) | ((bits >>> 7) & 2) | ((bits >>> 14) & 4) | ((bits >>> 21) & 8);
 }
@@ -191,67 +190,4 @@ function textDrawer(state: VgaState, vram: Vram, wideDac: boolean, now: number, 
       dots[at + 8] = bits > 0xff || (joined && bits & 1) ? foreground : background;
     }
   };
-}
-
-/** Draws Bochs display modes. */
-export function renderVbe(state: VgaState, vram: Vram, vbe: Vbe): Surface {
-  const width = state.vbe[R.VBE_XRES];
-  const height = state.vbe[R.VBE_YRES];
-  const pixels = new Uint32Array(width * height).fill(BLACK);
-  if (isBlanked(state)) return surfaceOf(pixels, width, height);
-  const dac = dacColors(state, vbe.wideDac);
-  const pixel = vbePixelReader(state, vram, dac);
-  const { stride } = vbe;
-  for (let y = 0; y < height; y++) {
-    const line = (state.vbe[R.VBE_Y_OFFSET] + y) * stride;
-    const at = y * width;
-    for (let x = 0; x < width; x++) pixels[at + x] = pixel(line, state.vbe[R.VBE_X_OFFSET] + x);
-  }
-  return surfaceOf(pixels, width, height);
-}
-
-/** Reads the pixel at column `x` of the line that starts at byte `line`. */
-function vbePixelReader(state: VgaState, vram: Vram, dac: Uint32Array): (line: number, x: number) => number {
-  const { bytes, words } = vram;
-  const mask = bytes.length - 1;
-  const { bigEndian } = state;
-  const two = (at: number): number =>
-    bigEndian ? (bytes[at & mask] << 8) | bytes[(at + 1) & mask] : bytes[at & mask] | (bytes[(at + 1) & mask] << 8);
-  switch (state.vbe[R.VBE_BPP]) {
-    case 4: {
-      const colors = attributeColors(state, dac);
-      return (line, x) => colors[planarPixel(words[(line + (x >> 3)) & (words.length - 1)], 7 - (x & 7))];
-    }
-    case 15:
-      return (line, x) => {
-        const value = two(line + x * 2);
-        return rgba(five((value >> 10) & 31), five((value >> 5) & 31), five(value & 31));
-      };
-    case 16:
-      return (line, x) => {
-        const value = two(line + x * 2);
-        const green = (value >> 5) & 63;
-        return rgba(five((value >> 11) & 31), (green << 2) | (green >> 4), five(value & 31));
-      };
-    case 24:
-      return (line, x) => {
-        const at = line + x * 3;
-        const first = bytes[at & mask];
-        const last = bytes[(at + 2) & mask];
-        return bigEndian ? rgba(first, bytes[(at + 1) & mask], last) : rgba(last, bytes[(at + 1) & mask], first);
-      };
-    case 32:
-      return (line, x) => {
-        const value = words[((line >>> 2) + x) & (words.length - 1)];
-        return bigEndian
-          ? rgba((value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24)
-          : rgba((value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff);
-      };
-    default:
-      return (line, x) => dac[bytes[(line + x) & mask]];
-  }
-}
-
-function five(value: number): number {
-  return (value << 3) | (value >> 2);
 }
