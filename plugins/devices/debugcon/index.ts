@@ -9,7 +9,7 @@ export const ISA_DEBUGCON: DeviceType = {
   bus: "ISA",
   category: "Misc",
   properties: {
-    iobase: { type: "uint32", default: 0xe9 },
+    iobase: { type: "uint16", default: 0xe9 },
     readback: { type: "uint32", default: 0xe9, description: "what the port reads" },
     chardev: { type: "chardev", description: "ID of a chardev to use as a backend" },
   },

@@ -10,7 +10,7 @@ export const ISA_DEBUG_EXIT: DeviceType = {
   bus: "ISA",
   category: "Misc",
   properties: {
-    iobase: { type: "uint32", default: 0x501 },
+    iobase: { type: "uint16", default: 0x501 },
     iosize: { type: "uint32", default: 2 },
   },
   userCreatable: true,

@@ -83,6 +83,8 @@ const SYSRQ = KEYS[key("sysrq")];
 const SHIFTS = [key("shift"), key("shift_r")];
 const CTRLS = [key("ctrl"), key("ctrl_r")];
 const ALTS = [key("alt"), key("alt_r")];
+/** Keys that in sets 1 and 2 neither repeat nor tell their release. */
+const MAKE_ONLY_KEYS = [PAUSE, key("lang1"), key("lang2")];
 
 export interface KeyboardOptions {
   readonly name: string;
@@ -143,7 +145,8 @@ export class Ps2Keyboard implements Device, KeySink, Ps2Device {
     if (s.repeating) this.#stopRepeat(down ? undefined : index);
     if (!s.scanning) return;
     this.#put(down ? this.#make(index) : this.#break(index));
-    if (down && index !== PAUSE && (s.set !== 3 || s.types[KEYS[index].set3] & TYPEMATIC)) {
+    const repeats = s.set === 3 ? s.types[KEYS[index].set3] & TYPEMATIC : !MAKE_ONLY_KEYS.includes(index);
+    if (down && repeats) {
       s.repeating = index + 1;
       s.repeatAt = this.#clock.now() + this.#delay;
       this.#timer.arm(s.repeatAt);
@@ -285,7 +288,7 @@ export class Ps2Keyboard implements Device, KeySink, Ps2Device {
     const s = this.#s;
     const { set } = s;
     if (set === 3) return s.types[KEYS[index].set3] & MAKE_BREAK ? breakOf(KEYS[index], 3) : [];
-    if (index === PAUSE) return [];
+    if (MAKE_ONLY_KEYS.includes(index)) return [];
     if (index === PRINT) {
       if (s.printForm === FORM_ALT) return breakOf(SYSRQ, set);
       const bare = breakOf(KEYS[PRINT], set);

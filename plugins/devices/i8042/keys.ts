@@ -176,6 +176,8 @@ const ROWS: readonly Row[] = [
   ["muhenkan", 0x7b, 0x67, 0x85],
   ["yen", 0x7d, 0x6a, 0x5d, T],
   ["kp_comma", 0x7e, 0x6d, 0],
+  ["lang1", 0xf2, 0xf2, 0],
+  ["lang2", 0xf1, 0xf1, 0],
 ];
 
 export const KEYS: readonly Key[] = ROWS.map(([name, set1, set2, set3, type = MAKE_ONLY]) => ({
@@ -186,11 +188,11 @@ export const KEYS: readonly Key[] = ROWS.map(([name, set1, set2, set3, type = MA
   type,
 }));
 
-const INDEX: ReadonlyMap<string, number> = new Map([
-  ...KEYS.map(({ name }, index) => [name, index] as const),
-  // A second name for the same key.
-  ["kp_multiply", KEYS.findIndex(({ name }) => name === "asterisk")] as const,
-]);
+/** Second names for the same key. */
+const ALIASES = { kp_multiply: "asterisk", altgr: "alt_r", altgr_r: "alt_r" };
+
+const INDEX = new Map(KEYS.map(({ name }, index) => [name, index]));
+for (const [alias, name] of Object.entries(ALIASES)) INDEX.set(alias, INDEX.get(name)!);
 
 /** The place of a key in `KEYS`, or undefined for a name that no PC keyboard has. */
 export function keyIndex(name: string): number | undefined {

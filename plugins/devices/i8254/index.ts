@@ -9,7 +9,7 @@ export const ISA_PIT: DeviceType = {
   bus: "ISA",
   category: "Misc",
   description: "8254 interval timer",
-  properties: { iobase: { type: "uint32", default: 0x40 } },
+  properties: { iobase: { type: "uint16", default: 0x40 } },
   userCreatable: false,
   create(context, properties) {
     const { name, arena, clock } = context;

@@ -18,7 +18,7 @@ export const ISA_PARALLEL: DeviceType = {
   category: "Input",
   properties: {
     index: { type: "uint32", description: "0 to 2 for LPT1 to LPT3 (default: the next one)" },
-    iobase: { type: "uint32", description: "I/O address (default: by index)" },
+    iobase: { type: "uint16", description: "I/O address (default: by index)" },
     irq: { type: "uint32", default: 7 },
     chardev: { type: "chardev", description: "ID of a chardev to use as a backend" },
   },

@@ -10,7 +10,7 @@ export const ISA_PCSPK: DeviceType = {
   bus: "ISA",
   category: "Sound",
   description: "PC speaker port",
-  properties: { iobase: { type: "uint32", default: 0x61 } },
+  properties: { iobase: { type: "uint16", default: 0x61 } },
   userCreatable: false,
   create(context, properties) {
     const timer = context.board?.speakerTimer;

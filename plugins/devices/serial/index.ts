@@ -23,7 +23,7 @@ export const ISA_SERIAL: DeviceType = {
   category: "Input",
   properties: {
     index: { type: "uint32", description: "0 to 3 for COM1 to COM4 (default: the next one)" },
-    iobase: { type: "uint32", description: "I/O address (default: by index)" },
+    iobase: { type: "uint16", description: "I/O address (default: by index)" },
     irq: { type: "uint32", description: "interrupt (default: by index)" },
     chardev: { type: "chardev", description: "ID of a chardev to use as a backend" },
   },

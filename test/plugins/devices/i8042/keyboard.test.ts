@@ -61,6 +61,7 @@ test("Print Screen and Pause change with the modifiers", () => {
   assert.is(tap("alt", "sysrq"), "11 84 f0 84 f0 11");
   assert.is(tap("pause"), "e1 14 77 e1 f0 14 f0 77");
   assert.is(tap("ctrl", "pause"), "14 e0 7e e0 f0 7e f0 14");
+  assert.is(tap("lang1"), "f2");
 });
 
 test("commands: echo, identify, reset, indicators, unknown", () => {

@@ -33,6 +33,7 @@ test("all keys of the 104-key keyboard are there", () => {
   for (const name of wanted) assert.ok(keyIndex(name) !== undefined, name);
   assert.is(keyIndex("no such key"), undefined);
   assert.is(keyIndex("asterisk"), keyIndex("kp_multiply"));
+  assert.is(keyIndex("altgr"), keyIndex("alt_r"));
 });
 
 test("every translated code is below 0x80 except what passes unchanged", () => {
