@@ -245,7 +245,9 @@ class Builder {
         hint: "Use -machine help to list supported machines",
       });
     }
-    const machine = await withOption(text, () => this.#host.find("machine", type));
+    const machine =
+      (await withOption(text, () => this.#host.find("machine", type))) ??
+      (await this.#machines()).find(({ aliases }) => aliases.includes(type));
     if (machine) return { machine, record: rest, text };
     const near = didYouMean(type, this.#host.names("machine"));
     throw new QemuError("unknown-machine", `unsupported machine type "${type}"`, {

@@ -87,15 +87,23 @@ export function deviceProperties(type: DeviceType): PropertySpecs {
   return { ...type.properties, ...(BUS_PROPERTIES[type.bus] ?? {}) };
 }
 
+/** What -global says about a type of device, as text; the last one wins. */
+export function globalProperties(
+  type: Pick<DeviceType, "name" | "alias">,
+  globals: readonly GlobalProperty[],
+): Record<string, string> {
+  const wide: Record<string, string> = {};
+  for (const { driver, property, value } of globals) {
+    if (driver === type.name || driver === type.alias) wide[property] = value;
+  }
+  return wide;
+}
+
 /** A device's properties: defaults, then -global, then -device. The type's own properties and its bus's are known. */
 export function resolveDeviceProperties(
   type: DeviceType,
   given: Readonly<Record<string, string>>,
   globals: readonly GlobalProperty[] = [],
 ): Properties {
-  const wide: Record<string, string> = {};
-  for (const { driver, property, value } of globals) {
-    if (driver === type.name || driver === type.alias) wide[property] = value;
-  }
-  return parseProperties(type.name, deviceProperties(type), { ...wide, ...given });
+  return parseProperties(type.name, deviceProperties(type), { ...globalProperties(type, globals), ...given });
 }

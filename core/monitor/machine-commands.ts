@@ -1,0 +1,128 @@
+/** The monitor's commands that read or change the machine: run in its thread, between two slices of the guest. */
+
+import type { Vcpu } from "../accel.ts";
+import type { HostClock } from "../clock.ts";
+import type { DisplaySource } from "../display/surface.ts";
+import { QemuError } from "../errors.ts";
+import type { InputHub } from "../input/input.ts";
+import type { Log } from "../log.ts";
+import type { Machine } from "../machine.ts";
+import type { Message } from "../thread/mailbox.ts";
+import { describeDevices, describeFlatMemory, describeMemory, describePci } from "./describe.ts";
+import { dumpMemory, evaluate, formatValue, parseDumpFormat } from "./dump.ts";
+import type { InfoRegistry } from "./info.ts";
+
+export interface MachineCommandContext {
+  readonly machine: Machine;
+  readonly input: InputHub;
+  readonly info: InfoRegistry;
+  readonly clock: HostClock;
+  readonly displays: readonly DisplaySource[];
+  readonly log: Log;
+}
+
+type Arguments = Readonly<Record<string, string>>;
+type Command = (context: MachineCommandContext, args: Arguments) => string | Message;
+
+const firstCpu = ({ machine }: MachineCommandContext): Vcpu => {
+  const [vcpu] = machine.vcpus;
+  if (!vcpu) throw new QemuError("no-cpu", "No CPU available on the machine");
+  return vcpu;
+};
+
+/** A register by the name the dump of `info registers` gives it; pc, rip and eip are the instruction pointer. */
+function registerValue(vcpu: Vcpu, name: string): bigint | undefined {
+  if (name === "pc" || name === "rip" || name === "eip") return vcpu.instructionPointer;
+  const match = new RegExp(`\\b${name.replace(/[^a-z0-9]/g, "")}\\s*=\\s*([0-9a-f]+)\\b`, "i").exec(
+    vcpu.dumpRegisters(),
+  );
+  return match ? BigInt(`0x${match[1]}`) : undefined;
+}
+
+const INFO: Readonly<Record<string, (context: MachineCommandContext, args: Arguments) => string>> = {
+  registers: ({ machine }) => machine.vcpus.map((vcpu, i) => `\nCPU#${i}\n${vcpu.dumpRegisters()}`).join(""),
+  cpus: ({ machine }) =>
+    machine.vcpus.map((_, i) => `${i === 0 ? "*" : " "} CPU #${i}: thread_id=${process.pid}\n`).join(""),
+  tlb: (context) => firstCpu(context).dumpTlb(),
+  mem: (context) => firstCpu(context).dumpMemoryMap(),
+  pci: ({ machine }) => (machine.pci ? describePci(machine.pci) : "PCI devices not supported\n"),
+  mtree: ({ machine }, { flag }) =>
+    flag === "-f" ? describeFlatMemory(machine.memory) : describeMemory(machine.memory, machine.ports),
+  qtree: ({ machine }) => describeDevices(machine.devices),
+};
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  info(context, args) {
+    const { subject } = args;
+    const provided = context.info.text(subject);
+    if (provided !== undefined) return provided;
+    if (Object.hasOwn(INFO, subject)) return INFO[subject](context, args);
+    throw new QemuError("no-info", `this machine has no '${subject}'`);
+  },
+
+  x(context, { format, address }) {
+    const vcpu = firstCpu(context);
+    const start = evaluate(address, (name) => registerValue(vcpu, name));
+    let page = -1n;
+    let base: number | undefined;
+    return dumpMemory(start, parseDumpFormat(format), (at) => {
+      if (at >> 12n !== page) {
+        page = at >> 12n;
+        base = vcpu.translate(at & ~0xfffn);
+      }
+      return base === undefined ? undefined : context.machine.memory.read(base + Number(at & 0xfffn), 1);
+    });
+  },
+
+  xp(context, { format, address }) {
+    const [vcpu] = context.machine.vcpus;
+    const start = evaluate(address, (name) => vcpu && registerValue(vcpu, name));
+    return dumpMemory(start, parseDumpFormat(format), (at) =>
+      at < 2n ** 52n ? context.machine.memory.read(Number(at), 1) : undefined,
+    );
+  },
+
+  print(context, { format, address }) {
+    const [vcpu] = context.machine.vcpus;
+    const value = evaluate(address, (name) => vcpu && registerValue(vcpu, name));
+    const wanted = parseDumpFormat(format, { count: 1, format: "x", size: 8 });
+    const text = wanted.format === "x" ? `0x${value.toString(16)}` : formatValue(value, wanted).trim();
+    return `${text}\n`;
+  },
+
+  system_powerdown({ machine }) {
+    machine.powerButton();
+    return "";
+  },
+
+  nmi({ machine }) {
+    for (const vcpu of machine.vcpus) vcpu.nmi();
+    return "";
+  },
+
+  key({ input }, { code, down }) {
+    input.key(code, down === "on");
+    return "";
+  },
+
+  screen({ displays }) {
+    const [display] = displays;
+    if (!display) throw new QemuError("no-display", "There is no console to take a screendump from");
+    const { width, height, data } = display.render();
+    return { json: { width, height }, bytes: data };
+  },
+
+  screen_text({ displays }) {
+    return (displays[0]?.text?.() ?? []).map((row) => `${row}\n`).join("");
+  },
+};
+
+/** The subjects of `info` that this module answers for every machine. */
+export const MACHINE_INFO: readonly string[] = Object.keys(INFO);
+
+/** Runs a command; text comes back as JSON string. */
+export function runMachineCommand(context: MachineCommandContext, command: string, args: Arguments): Message {
+  if (!Object.hasOwn(COMMANDS, command)) throw new QemuError("internal", `the machine has no command '${command}'`);
+  const result = COMMANDS[command](context, args);
+  return typeof result === "string" ? { json: result } : result;
+}

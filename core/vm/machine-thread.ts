@@ -1,0 +1,289 @@
+/**
+ * The machine's thread: assembles the machine from its plan, then runs the vCPU and the devices for good. It never
+ * returns to its event loop while the machine exists; everything from outside comes through shared memory and the
+ * doorbell. One turn of the loop:
+ *
+ *     doorbell rang -> requests, characters, disks
+ *     what devices asked for (reset, power off, exit)
+ *     timers that are due
+ *     guest code, until the slice is over, or sleep until the next timer or the doorbell when the CPU is halted
+ */
+
+import type { VcpuExit } from "../accel.ts";
+import type { BlockPort } from "../block/port.ts";
+import { RemoteBlockPort } from "../block/remote.ts";
+import { type CharPort, NULL_CHAR } from "../char/port.ts";
+import { RemoteCharPort } from "../char/remote.ts";
+import { HostClock, NS_PER_MS } from "../clock.ts";
+import type { ShutdownCause } from "../device.ts";
+import type { DisplaySource } from "../display/surface.ts";
+import { messageOf, QemuError } from "../errors.ts";
+import { InputHub } from "../input/input.ts";
+import { Log } from "../log.ts";
+import type { Machine } from "../machine.ts";
+import { GuestMemory } from "../memory/guest-memory.ts";
+import { InfoRegistry } from "../monitor/info.ts";
+import { type MachineCommandContext, runMachineCommand } from "../monitor/machine-commands.ts";
+import type { PluginHost } from "../plugin/host.ts";
+import { StateArena } from "../state/state.ts";
+import { Doorbell } from "../thread/doorbell.ts";
+import { type Json, Mailbox, type Message } from "../thread/mailbox.ts";
+import { ControlPanel } from "./control.ts";
+import { type MachineNotes, type MachinePlan, type RunState, STATE_ARENA_SIZE, WAKE_SECTION_SIZE } from "./protocol.ts";
+import { wallClock } from "./wall-clock.ts";
+
+/** Runs the machine of `plan` with the plugins of `host`; resolves when the I/O thread has ended it. */
+export async function runMachineThread(plan: MachinePlan, host: PluginHost): Promise<void> {
+  const thread = new MachineThread(plan, host);
+  if (await thread.assemble()) thread.run();
+}
+
+class MachineThread {
+  readonly #plan: MachinePlan;
+  readonly #host: PluginHost;
+  readonly #mailbox: Mailbox;
+  readonly #wake: Doorbell;
+  readonly #memory: GuestMemory;
+  readonly #clock = new HostClock();
+  readonly #control = new ControlPanel();
+  readonly #input = new InputHub();
+  readonly #info = new InfoRegistry();
+  readonly #displays: DisplaySource[] = [];
+  readonly #log: Log;
+  readonly #chars = new Map<string, RemoteCharPort>();
+  readonly #blocks = new Map<string, RemoteBlockPort>();
+  #machine!: Machine;
+  #commands!: MachineCommandContext;
+  #state: RunState = "prelaunch";
+  #ending = false;
+
+  constructor(plan: MachinePlan, host: PluginHost) {
+    this.#plan = plan;
+    this.#host = host;
+    this.#log = new Log(plan.log);
+    this.#mailbox = new Mailbox(plan.mailbox, "worker");
+    this.#memory = GuestMemory.attach(plan.memory);
+    this.#wake = new Doorbell(this.#memory.buffer, this.#memory.reserve("wake", WAKE_SECTION_SIZE));
+    const mainBell = new Doorbell(plan.mailbox.mainBell);
+    for (const char of plan.chars) this.#chars.set(char.id, new RemoteCharPort(char, mainBell));
+    for (const { id, plan: block } of plan.blocks)
+      this.#blocks.set(id, new RemoteBlockPort(block, this.#memory.buffer));
+  }
+
+  /** False when it failed; the I/O thread has been told. */
+  async assemble(): Promise<boolean> {
+    const { options } = this.#plan;
+    try {
+      const type = await this.#host.require("machine", options.machine);
+      const accelerator = await this.#host.require("accelerator", options.accelerator);
+      const arenaBase = this.#memory.reserve("state", STATE_ARENA_SIZE);
+      const arena = new StateArena(this.#memory.buffer, arenaBase, STATE_ARENA_SIZE);
+      this.#machine = await type.assemble({
+        memory: this.#memory,
+        options,
+        accelerator,
+        wake: this.#wake,
+        info: this.#info,
+        log: this.#log,
+        deviceType: (name) => this.#host.require("device", name),
+        services: {
+          arena,
+          clock: this.#clock,
+          wallClock: wallClock(options.rtc, this.#clock),
+          machine: this.#control,
+          input: this.#input,
+          chardev: (id) => this.#chardev(id),
+          drive: (id) => this.#drive(id),
+          addDisplay: (source) => void this.#displays.push(source),
+          guestError: (message) => this.#log.line("guest_errors", message),
+        },
+      });
+      this.#control.kick = () => this.#machine.vcpus[0]?.kick();
+      this.#commands = {
+        machine: this.#machine,
+        input: this.#input,
+        info: this.#info,
+        clock: this.#clock,
+        displays: this.#displays,
+        log: this.#log,
+      };
+      this.#mailbox.onRequest = (name, message) => this.#request(name, message);
+      this.#note("ready", { fingerprint: arena.fingerprint() });
+      return true;
+    } catch (cause) {
+      const { code, hint, context } =
+        cause instanceof QemuError ? cause : { code: "internal", hint: undefined, context: {} };
+      const stack = cause instanceof Error ? cause.stack : undefined;
+      this.#note("failed", { code, message: messageOf(cause), hint, context, stack });
+      while (!this.#mailbox.flushed) {
+        this.#wake.wait();
+        this.#mailbox.poll();
+      }
+      return false;
+    }
+  }
+
+  run(): void {
+    const [vcpu] = this.#machine.vcpus;
+    const { fire } = timers(this.#clock);
+    for (;;) {
+      if (this.#wake.take()) this.#poll();
+      if (this.#ending) break;
+      if (this.#control.pending) this.#obey();
+      if (this.#state !== "running" || !vcpu) {
+        this.#wake.wait();
+        this.#poll();
+        continue;
+      }
+      fire();
+      if (this.#control.pending) continue;
+      this.#handle(vcpu.run(), vcpu.hasWork());
+    }
+    if (this.#log.has("stats")) this.#printStatistics();
+    this.#note("ended", null);
+    while (!this.#mailbox.flushed) {
+      this.#wake.wait();
+      this.#mailbox.poll();
+    }
+  }
+
+  #handle(exit: VcpuExit, hasWork: boolean): void {
+    if (exit === "halted" && !hasWork) this.#sleep();
+    else if (exit === "triple-fault") {
+      this.#log.line("cpu_reset", "Triple fault");
+      this.#control.reset("guest-reset");
+    } else if (exit === "debug") this.#pause("paused");
+  }
+
+  /** Sleeps until the next timer or the doorbell. */
+  #sleep(): void {
+    if (this.#control.pending) return;
+    const deadline = this.#clock.nextDeadline();
+    const ms = deadline === undefined ? Number.POSITIVE_INFINITY : (deadline - this.#clock.now()) / NS_PER_MS;
+    if (ms > 0 && this.#wake.wait(ms)) this.#poll();
+  }
+
+  #poll(): void {
+    this.#mailbox.poll();
+    for (const char of this.#chars.values()) char.poll();
+    for (const block of this.#blocks.values()) block.poll();
+  }
+
+  /** Does what devices have asked for. */
+  #obey(): void {
+    const request = this.#control.take();
+    switch (request?.kind) {
+      case "reset":
+        if (this.#plan.options.noReboot) this.#shutdown(request.cause);
+        else this.#reset(request.cause);
+        break;
+      case "shutdown":
+        this.#shutdown(request.cause);
+        break;
+      case "exit":
+        this.#pause("shutdown");
+        this.#note("exit", { status: request.status });
+        break;
+      case "panic":
+        this.#note("panic", null);
+        break;
+    }
+  }
+
+  #reset(cause: ShutdownCause): void {
+    for (const vcpu of this.#machine.vcpus) this.#log.line("cpu_reset", `CPU Reset\n${vcpu.dumpRegisters()}`);
+    this.#machine.reset();
+    this.#note("reset", { cause });
+    if (this.#state === "shutdown" || this.#state === "guest-panicked" || this.#state === "internal-error") {
+      this.#setState("paused");
+    }
+  }
+
+  #shutdown(cause: ShutdownCause): void {
+    this.#pause("shutdown");
+    this.#note("shutdown", { cause });
+  }
+
+  #pause(state: RunState): void {
+    this.#clock.stop();
+    this.#setState(state);
+  }
+
+  #resume(): void {
+    if (this.#state === "shutdown" || this.#state === "guest-panicked" || this.#state === "internal-error") {
+      throw new QemuError("needs-reset", "Resetting the Virtual Machine is required");
+    }
+    this.#clock.start();
+    this.#setState("running");
+  }
+
+  #setState(state: RunState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#note("state", { state });
+  }
+
+  /** A request of the I/O thread; handled between two slices of the guest. */
+  #request(name: string, { json }: Message): Message {
+    switch (name) {
+      case "start":
+        if (this.#state === "prelaunch") this.#resume();
+        return { json: null };
+      case "cont":
+        this.#resume();
+        return { json: null };
+      case "stop":
+        if (this.#state === "running") this.#pause("paused");
+        return { json: null };
+      case "panicked":
+        this.#pause("guest-panicked");
+        return { json: null };
+      case "reset":
+        this.#reset(json as ShutdownCause);
+        return { json: null };
+      case "quit":
+        this.#ending = true;
+        return { json: null };
+      case "command": {
+        const { command, args } = json as { command: string; args: Readonly<Record<string, string>> };
+        return runMachineCommand(this.#commands, command, args);
+      }
+    }
+    throw new QemuError("internal", `the machine's thread does not know '${name}'`);
+  }
+
+  #note<K extends keyof MachineNotes>(name: K, note: MachineNotes[K]): void {
+    this.#mailbox.note(name, note as unknown as Json);
+  }
+
+  #chardev(id: string | undefined): CharPort {
+    if (id === undefined) return NULL_CHAR;
+    const port = this.#chars.get(id);
+    if (!port) throw new QemuError("unknown-chardev", `chardev "${id}" not found`);
+    return port;
+  }
+
+  #drive(id: string): BlockPort {
+    const port = this.#blocks.get(id);
+    if (!port) throw new QemuError("unknown-drive", `drive "${id}" not found`);
+    return port;
+  }
+
+  #printStatistics(): void {
+    for (const [index, vcpu] of this.#machine.vcpus.entries()) {
+      for (const [name, value] of vcpu.statistics()) this.#log.print(`cpu${index} ${name.padEnd(28)} ${value}`);
+    }
+  }
+}
+
+/** Fires the clock's due timers; cheap when none is due. */
+function timers(clock: HostClock): { fire: () => void } {
+  return {
+    fire() {
+      const next = clock.nextDeadline();
+      if (next === undefined) return;
+      const now = clock.now();
+      if (next <= now) clock.fireDue(now);
+    },
+  };
+}

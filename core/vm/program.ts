@@ -1,0 +1,69 @@
+/** What `main` does: reads the command line, runs the machine, and answers signals, until there is an exit status. */
+
+import { writeSync } from "node:fs";
+import { constants } from "node:os";
+import { messageOf, QemuError } from "../errors.ts";
+import { messageOptions, readCommandLine } from "../options/command-line.ts";
+import type { PluginHost } from "../plugin/host.ts";
+import { Vm } from "./vm.ts";
+
+export interface ProgramEnvironment {
+  readonly name: string;
+  readonly version: string;
+  readonly host: PluginHost;
+  readonly threadProgram: URL;
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** An error as the user sees it: `qemu-next: -opt arg: message`, then what to do. */
+export function formatError(program: string, error: unknown, trace: boolean): string {
+  const known = error instanceof QemuError ? error : undefined;
+  const option = known?.context.option;
+  const head = `${program}: ${option ? `${option}: ` : ""}${messageOf(error)}`;
+  const lines = [head, ...(known?.hint ? [known.hint] : [])];
+  const stack = error instanceof Error ? error.stack : undefined;
+  if ((trace || !known) && stack) lines.push(stack);
+  return `${lines.join("\n")}\n`;
+}
+
+/** Resolves with the process's exit status. */
+export async function runProgram(args: readonly string[], environment: ProgramEnvironment): Promise<number> {
+  const { name, version, host, threadProgram } = environment;
+  const { trace, timestamps } = messageOptions(args);
+  const say = (text: string): void => {
+    const stamp = timestamps ? `${new Date().toISOString()} ` : "";
+    try {
+      writeSync(2, stamp + text);
+    } catch {
+      // Nobody listens on standard error.
+    }
+  };
+  try {
+    const line = await readCommandLine(args, host, { name, version: `${name} emulator version ${version}\n` });
+    host.hooks.cmdline.call(args);
+    if (line.kind === "text") {
+      await new Promise((resolve) => process.stdout.write(line.text, resolve));
+      return 0;
+    }
+    if (line.io.notice && process.stderr.isTTY) say(`${name}: ${line.io.notice}\n`);
+    let vm: Vm | undefined;
+    let signalled: NodeJS.Signals | undefined;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (!signalled) say(`${name}: terminating on signal ${constants.signals[signal]}\n`);
+      signalled = signal;
+      // A hang-up means that the terminal has gone: an error, unlike being told to end.
+      const status = signal === "SIGHUP" ? 1 : 0;
+      if (vm) void vm.quit(status);
+      else process.exit(status);
+    };
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    vm = await Vm.start({ host, threadProgram, version, inform: (message) => say(`${name}: ${message}\n`) }, line);
+    const status = await vm.ended;
+    host.hooks.shutdown.call();
+    return status;
+  } catch (error) {
+    say(formatError(name, error, trace));
+    return 1;
+  }
+}

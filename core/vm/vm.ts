@@ -1,0 +1,402 @@
+/**
+ * The I/O thread's side of a machine: opens what the command line names, starts the machine's thread, carries bytes and
+ * requests between the two, and ends it all in order: the machine stops, characters and disks are written out, the
+ * terminal is put back.
+ */
+
+import { unlinkSync, writeFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { openImage } from "../block/driver.ts";
+import type { BlockNode } from "../block/node.ts";
+import { BlockServer, createRemoteBlockPlan } from "../block/remote.ts";
+import type { Chardev } from "../char/chardev.ts";
+import { Mux } from "../char/mux.ts";
+import type { CharPort } from "../char/port.ts";
+import { createRemoteCharPlan, RemoteCharHost, type RemoteCharPlan } from "../char/remote.ts";
+import type { ShutdownCause } from "../device.ts";
+import { type ErrorContext, messageOf, QemuError } from "../errors.ts";
+import { Log, openLog } from "../log.ts";
+import { GuestMemory } from "../memory/guest-memory.ts";
+import { Monitor } from "../monitor/monitor.ts";
+import type { CommandLine } from "../options/command-line.ts";
+import type { BlockPlan } from "../options/drives.ts";
+import { withOption } from "../options/keyval.ts";
+import type { MachineOptions } from "../options/machine-options.ts";
+import { parseProperties } from "../options/properties.ts";
+import type { PluginHost } from "../plugin/host.ts";
+import { Doorbell } from "../thread/doorbell.ts";
+import { createMailboxPlan, type Json, Mailbox, type Message } from "../thread/mailbox.ts";
+import { type MachineNotes, type MachinePlan, RESERVED_MEMORY, type RunState, WAKE_SECTION_SIZE } from "./protocol.ts";
+
+/** How long the machine's thread may take to notice that it has to end, before it is ended by force. */
+const END_TIMEOUT_MS = 2000;
+
+/** What the program around the machine gives. */
+export interface VmEnvironment {
+  readonly host: PluginHost;
+  /** The machine thread's program; it calls `runMachineThread` with workerData. */
+  readonly threadProgram: URL;
+  readonly version: string;
+  /** A line for the user on standard error. */
+  inform(message: string): void;
+}
+
+/** A drive as the I/O thread knows it. */
+export interface VmDrive {
+  readonly plan: BlockPlan;
+  readonly server: BlockServer;
+  /** The file that is in; undefined when the drive is empty. */
+  file: string | undefined;
+  trayOpen: boolean;
+  locked: boolean;
+}
+
+type MachineLine = Extract<CommandLine, { kind: "machine" }>;
+
+export class Vm {
+  readonly environment: VmEnvironment;
+  readonly options: MachineOptions;
+  readonly drives = new Map<string, VmDrive>();
+  readonly chardevs = new Map<string, Chardev>();
+  /** Resolves with the exit status when everything has been written out and closed. */
+  readonly ended: Promise<number>;
+  state: RunState = "prelaunch";
+  readonly #line: MachineLine;
+  readonly #mainBell = new Doorbell();
+  readonly #memory: GuestMemory;
+  readonly #workerBell: Doorbell;
+  readonly #mailbox: Mailbox;
+  readonly #plan: MachinePlan;
+  readonly #chars: RemoteCharHost[] = [];
+  readonly #monitors: Monitor[] = [];
+  readonly #muxes = new Map<string, Mux>();
+  #worker: Worker | undefined;
+  #threadEnded: () => void = () => {};
+  #ending = false;
+  #pumping = true;
+  /** The file of -pidfile, once it was written. */
+  #pidFile: string | undefined;
+  #ready!: { resolve: () => void; reject: (error: Error) => void };
+  #finish!: (status: number) => void;
+
+  private constructor(environment: VmEnvironment, line: MachineLine, options: MachineOptions, memory: GuestMemory) {
+    this.environment = environment;
+    this.options = options;
+    this.#line = line;
+    this.#memory = memory;
+    this.#workerBell = new Doorbell(memory.buffer, memory.reserve("wake", WAKE_SECTION_SIZE));
+    const mailbox = createMailboxPlan(this.#mainBell, this.#workerBell);
+    this.#mailbox = new Mailbox(mailbox, "main");
+    this.#mailbox.onNote = (name, message) => this.#noted(name as keyof MachineNotes, message);
+    this.#plan = {
+      options,
+      memory: memory.memory,
+      mailbox,
+      chars: [],
+      blocks: [],
+      log: openLog(line.io.log.items, line.io.log.file),
+    };
+    this.ended = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  /** Makes the machine and starts it (unless -S). Whatever fails is undone before it is thrown. */
+  static async start(environment: VmEnvironment, line: MachineLine): Promise<Vm> {
+    const { host } = environment;
+    const type = await host.require("machine", line.machine.machine);
+    const accelerator = await host.require("accelerator", line.machine.accelerator);
+    const firmware = type.findFirmware(line.firmware);
+    const memory = GuestMemory.create({
+      reserved: accelerator.reservedMemory + RESERVED_MEMORY,
+      ram: line.machine.ram,
+    });
+    const vm = new Vm(environment, line, { ...line.machine, firmware }, memory);
+    try {
+      await vm.#open();
+      await vm.#startThread();
+      if (line.io.pidFile !== undefined) {
+        writePidFile(line.io.pidFile);
+        vm.#pidFile = line.io.pidFile;
+      }
+      if (!vm.options.startPaused) await vm.#mailbox.request("start");
+      for (const monitor of vm.#monitors) monitor.start();
+    } catch (error) {
+      // The guest may end before it has well begun.
+      if (vm.#ending) return vm;
+      await vm.#close();
+      throw error;
+    }
+    return vm;
+  }
+
+  stop(): Promise<unknown> {
+    return this.#mailbox.request("stop");
+  }
+
+  cont(): Promise<unknown> {
+    return this.#mailbox.request("cont");
+  }
+
+  reset(cause: ShutdownCause = "host-qmp-system-reset"): Promise<unknown> {
+    return this.#mailbox.request("reset", cause);
+  }
+
+  /** Runs a monitor command in the machine's thread. */
+  command(command: string, args: Readonly<Record<string, string>> = {}): Promise<Message> {
+    return this.#mailbox.request("command", { command, args });
+  }
+
+  /** Ends the machine and then the program's part in it; a second call changes nothing. */
+  async quit(status: number): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    await this.#endThread();
+    try {
+      await this.#close();
+    } catch (error) {
+      this.environment.inform(messageOf(error));
+      status ||= 1;
+    }
+    this.#finish(status);
+  }
+
+  /** Puts another image into a drive, or with `file` undefined takes the one in it out. */
+  async changeMedium(drive: VmDrive, file: string | undefined, format?: string, readOnly?: boolean): Promise<void> {
+    const { plan, server } = drive;
+    const node =
+      file === undefined
+        ? undefined
+        : await openImage(this.environment.host, file, {
+            format,
+            readOnly: readOnly ?? plan.readOnly,
+            snapshot: plan.snapshot,
+          });
+    const before = server.node;
+    await server.setNode(node);
+    drive.file = file;
+    await before?.flush();
+    await before?.close();
+  }
+
+  /** A front end of a character device; `focus` is told when a multiplexer gives and takes the input. */
+  frontEnd(id: string, focus?: (focused: boolean) => void): CharPort {
+    const mux = this.#muxes.get(id);
+    if (mux) return mux.port(focus);
+    const chardev = this.chardevs.get(id);
+    if (!chardev) throw new QemuError("unknown-chardev", `chardev "${id}" not found`);
+    return chardev;
+  }
+
+  isShared(id: string): boolean {
+    return this.#muxes.has(id);
+  }
+
+  /** Disks first: a missing image is found before a terminal is touched or somebody is waited for. */
+  async #open(): Promise<void> {
+    const { io } = this.#line;
+    for (const plan of io.blocks) await withOption(plan.option, () => this.#openDrive(plan));
+    for (const plan of io.chardevs) {
+      const message = `'${plan.backend}' is not a valid char driver name`;
+      await withOption(plan.option, async () => {
+        const type = await this.environment.host.require("chardev", plan.backend, message);
+        parseProperties(`chardev-${plan.backend}`, type.options, plan.options);
+        const chardev = await type.open(plan.options, {
+          id: plan.id,
+          fail: (error) => this.#fail(error),
+          inform: (text) => this.environment.inform(text),
+          interrupt: (signal) => void process.kill(process.pid, signal),
+        });
+        this.chardevs.set(plan.id, chardev);
+        if (plan.mux) this.#muxes.set(plan.id, this.#createMux(chardev, io.escapeCode));
+      });
+    }
+    for (const id of io.machineChardevs) {
+      const plan = createRemoteCharPlan(id);
+      (this.#plan.chars as RemoteCharPlan[]).push(plan);
+      this.#chars.push(new RemoteCharHost(this.frontEnd(id), plan, this.#workerBell));
+    }
+    for (const id of io.monitors) this.#monitors.push(new Monitor(this, id));
+  }
+
+  #createMux(chardev: Chardev, escapeCode: number): Mux {
+    return new Mux(chardev, {
+      escapeCode,
+      quit: () => void this.quit(0),
+      commit: () => "this version of qemu-next cannot write snapshot changes back",
+    });
+  }
+
+  async #openDrive(plan: BlockPlan): Promise<void> {
+    let node: BlockNode | undefined;
+    if (plan.file !== undefined) {
+      const { format, readOnly, snapshot } = plan;
+      node = await openImage(this.environment.host, plan.file, { format, readOnly, snapshot });
+    }
+    const remote = createRemoteBlockPlan();
+    const drive: VmDrive = {
+      plan,
+      file: plan.file,
+      trayOpen: false,
+      locked: false,
+      server: new BlockServer({
+        plan: remote,
+        memory: this.#memory.buffer,
+        node,
+        wake: () => this.#workerBell.ring(),
+        onTray: (open) => {
+          drive.trayOpen = open;
+        },
+        onLocked: (locked) => {
+          drive.locked = locked;
+        },
+      }),
+    };
+    this.drives.set(plan.id, drive);
+    (this.#plan.blocks as MachinePlan["blocks"][number][]).push({ id: plan.id, plan: remote });
+  }
+
+  async #startThread(): Promise<void> {
+    const ready = new Promise<void>((resolve, reject) => {
+      this.#ready = { resolve, reject };
+    });
+    const worker = new Worker(this.environment.threadProgram, {
+      workerData: this.#plan,
+      stdin: false,
+      name: "machine",
+      resourceLimits: { maxOldGenerationSizeMb: 4096 },
+    });
+    this.#worker = worker;
+    worker.on("error", (error) => {
+      const failure = new QemuError("internal", `the machine's thread failed: ${messageOf(error)}`, { cause: error });
+      this.#ready.reject(failure);
+      this.#fail(failure);
+    });
+    worker.on("exit", () => {
+      this.#mailbox.poll();
+      this.#worker = undefined;
+      const gone = new QemuError("internal", "the machine's thread has ended");
+      this.#ready.reject(gone);
+      this.#mailbox.abandon(gone);
+      this.#threadEnded();
+    });
+    void this.#pump();
+    await ready;
+  }
+
+  async #pump(): Promise<void> {
+    while (this.#pumping) {
+      await this.#mainBell.waitAsync();
+      this.#poll();
+    }
+  }
+
+  #poll(): void {
+    this.#mailbox.poll();
+    for (const char of this.#chars) char.poll();
+  }
+
+  #noted(name: keyof MachineNotes, { json }: Message): void {
+    const { panicAction } = this.#line.io;
+    switch (name) {
+      case "ready":
+        this.#ready.resolve();
+        break;
+      case "failed": {
+        const { code, message, hint, context, stack } = json as unknown as MachineNotes["failed"];
+        const error = new QemuError(code, message, { hint, context: context as ErrorContext });
+        if (stack) error.stack = stack;
+        this.#ready.reject(error);
+        break;
+      }
+      case "state":
+        this.state = (json as unknown as MachineNotes["state"]).state;
+        break;
+      case "shutdown":
+        if (!this.options.noShutdown) void this.quit(0);
+        break;
+      case "exit":
+        void this.quit((json as unknown as MachineNotes["exit"]).status);
+        break;
+      case "panic":
+        if (panicAction === "pause") this.#mailbox.request("panicked").catch(() => {});
+        else if (panicAction !== "none") void this.quit(panicAction === "exit-failure" ? 1 : 0);
+        break;
+    }
+  }
+
+  /** Something went wrong for good: says so and ends with status 1. */
+  #fail(error: Error): void {
+    if (this.#ending) return;
+    this.environment.inform(messageOf(error));
+    void this.quit(1);
+  }
+
+  async #endThread(): Promise<void> {
+    if (!this.#worker) return;
+    const gone = new Promise<void>((resolve) => {
+      this.#threadEnded = resolve;
+    });
+    this.#mailbox.request("quit").catch(() => {});
+    const timer = setTimeout(() => void this.#worker?.terminate(), END_TIMEOUT_MS);
+    await gone;
+    clearTimeout(timer);
+  }
+
+  /** Writes out what the machine has sent, then closes everything; goes on after a failure and throws the first one. */
+  async #close(): Promise<void> {
+    if (this.#worker) await this.#endThread();
+    const failures: unknown[] = [];
+    const attempt = async (action: () => unknown): Promise<void> => {
+      try {
+        await action();
+      } catch (error) {
+        failures.push(error);
+      }
+    };
+    for (const { server } of this.drives.values()) {
+      await attempt(async () => {
+        await server.close();
+        if (server.node && !server.node.readOnly) await server.node.flush();
+      });
+      await attempt(() => server.node?.close());
+    }
+    await attempt(() => this.#drain());
+    for (const chardev of this.chardevs.values()) await attempt(() => chardev.close());
+    this.#pumping = false;
+    this.#mainBell.ring();
+    new Log(this.#plan.log).close();
+    if (this.#pidFile !== undefined) removePidFile(this.#pidFile);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Waits until the backends have taken all output; one that takes none for a while is given up. */
+  async #drain(): Promise<void> {
+    const deadline = performance.now() + END_TIMEOUT_MS;
+    while (this.#chars.some((char) => !char.drained) && performance.now() < deadline) {
+      this.#poll();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+}
+
+function writePidFile(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
+  } catch (cause) {
+    throw new QemuError("pid-file", `cannot create PID file: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function removePidFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody else has removed it.
+  }
+}
+
+/** The value of a reply that is a text. */
+export function replyText(json: Json): string {
+  return typeof json === "string" ? json : "";
+}

@@ -1,0 +1,21 @@
+/** The clock that the guest's real-time clock follows, as -rtc says. */
+
+import { type Clock, NS_PER_MS, type WallClock } from "../clock.ts";
+import type { MachineOptions } from "../options/machine-options.ts";
+
+/**
+ * base=utc and localtime start from the host's time, a date from that date (milliseconds since 1970). clock=host follows
+ * the host's clock even while the machine is stopped; rt does so from the moment of the start, vm stands still with the
+ * machine.
+ */
+export function wallClock({ base, clock }: MachineOptions["rtc"], virtual: Clock, now = Date.now): WallClock {
+  const started = now();
+  const offset =
+    base === "utc" ? 0 : base === "localtime" ? -new Date(started).getTimezoneOffset() * 60_000 : base - started;
+  if (clock === "vm") return { nowMs: () => started + offset + Math.floor(virtual.now() / NS_PER_MS) };
+  if (clock === "rt") {
+    const monotonic = performance.now();
+    return { nowMs: () => started + offset + Math.floor(performance.now() - monotonic) };
+  }
+  return { nowMs: () => now() + offset };
+}
