@@ -1,21 +1,15 @@
-/** Random values for tests that write whatever they like: reproducible, and a few sizes. */
+/** Random values for tests that write whatever they like to registers that are not reached through a port space. */
 
 import type { AccessSize } from "../../../core/bus/io.ts";
+import { randomNumbers } from "./checks.ts";
 
-/** Calls `access` with a generator of 32-bit values and an access size, `count` times. */
+/** Calls `access` with a generator of 32-bit values and an access size, `count` times; reproducible by seed. */
 export function randomAccesses(
   count: number,
   access: (random: () => number, size: AccessSize) => void,
-  seed = 1,
+  seed = 0x1234_5678,
 ): void {
-  let state = seed;
-  const random = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    let x = state;
-    x ^= x >>> 16;
-    x = Math.imul(x, 0x7feb352d);
-    x ^= x >>> 15;
-    return x >>> 0;
-  };
-  for (let i = 0; i < count; i++) access(random, ([1, 2, 4] as const)[random() % 3]);
+  const below = randomNumbers(seed);
+  const random = (): number => below(2 ** 32);
+  for (let i = 0; i < count; i++) access(random, ([1, 2, 4] as const)[below(3)]);
 }
