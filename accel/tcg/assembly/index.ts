@@ -5,6 +5,7 @@ export * from "./debug";
 export * from "./fault";
 export * from "./flags";
 export * from "./integer";
+export * from "./interrupts";
 export * from "./mmu";
 export * from "./segments";
 export * from "./tlb";
