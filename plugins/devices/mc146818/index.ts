@@ -12,10 +12,6 @@ export const MC146818RTC: DeviceType = {
   properties: {
     iobase: { type: "uint16", default: 0x70 },
     irq: { type: "uint8", default: 8 },
-    initial_ms: {
-      type: "uint64",
-      description: "time at power-on, in milliseconds since 1970-01-01 (default: the host's UTC)",
-    },
   },
   userCreatable: false,
   create(context, properties) {
@@ -25,7 +21,7 @@ export const MC146818RTC: DeviceType = {
       arena,
       clock,
       irq: context.isaIrq(Number(properties["irq"] ?? 8)),
-      initialMs: Number(properties["initial_ms"] ?? wallClock.nowMs()),
+      wallClock,
     });
     context.ports.map(Number(properties["iobase"] ?? 0x70), rtc.io);
     return rtc;

@@ -9,13 +9,15 @@
  *  2. While the clock ticks (divider on, SET off) the time is `epoch` + whole seconds of the chain, and the time
  *     registers are written from it when read; while it does not, the time registers themselves are the time.
  *  3. Flags are up to date to tick `synced`.
+ *  4. The chain runs with the machine's clock. Where the wall clock has gone elsewhere, because the machine was stopped or
+ *     saved, or because somebody set it, the time follows by whole seconds when the guest next looks.
  *
  * DEVIATION: the day of the week follows from the date, daylight saving (DSE) has no effect, and there is no square wave.
  */
 
 import type { Cmos } from "../../../core/board.ts";
 import type { IoRegion } from "../../../core/bus/io.ts";
-import { type Clock, NS_PER_MS, NS_PER_SECOND, type Timer } from "../../../core/clock.ts";
+import { type Clock, NS_PER_MS, NS_PER_SECOND, type Timer, type WallClock } from "../../../core/clock.ts";
 import type { Device } from "../../../core/device.ts";
 import type { IrqLine } from "../../../core/irq.ts";
 import { array, bool, defineState, f64, type State, type StateArena, u8 } from "../../../core/state/state.ts";
@@ -63,6 +65,8 @@ export const MC146818_STATE = defineState(
     epoch: f64,
     /** The tick up to which register C was brought up to date. */
     synced: f64,
+    /** What the wall clock is ahead of the machine's clock (ms), as far as the time has followed it. */
+    wallLead: f64,
   },
   { unsaved: { /** The time registers hold second `shown` - 1 of the chain. */ shown: f64 } },
 );
@@ -77,8 +81,8 @@ export interface Mc146818Options {
   readonly arena: StateArena;
   readonly clock: Clock;
   readonly irq: IrqLine;
-  /** What the clock shows at power-on: milliseconds since 1970-01-01, of UTC or of local time as the guest wants it. */
-  readonly initialMs: number;
+  /** The time that the guest is to see, UTC or local. */
+  readonly wallClock: WallClock;
 }
 
 export class Mc146818 implements Device, Cmos {
@@ -88,14 +92,14 @@ export class Mc146818 implements Device, Cmos {
   readonly #clock: Clock;
   readonly #irq: IrqLine;
   readonly #timer: Timer;
-  readonly #initialMs: number;
+  readonly #wallClock: WallClock;
 
-  constructor({ name, arena, clock, irq, initialMs }: Mc146818Options) {
+  constructor({ name, arena, clock, irq, wallClock }: Mc146818Options) {
     this.#s = arena.attach(name, MC146818_STATE);
     this.#cmos = this.#s.cmos;
     this.#clock = clock;
     this.#irq = irq;
-    this.#initialMs = initialMs;
+    this.#wallClock = wallClock;
     this.#timer = clock.timer(name, () => {
       this.#sync();
       this.#arm();
@@ -146,9 +150,10 @@ export class Mc146818 implements Device, Cmos {
     this.#cmos[REGISTER_A] = A_DV_32KHZ | 6;
     this.#cmos[REGISTER_B] = 0x02;
     this.#cmos[REGISTER_D] = D_VRT;
-    const seconds = Math.floor(this.#initialMs / 1000);
-    s.chainStart = this.#clock.now() - (this.#initialMs - seconds * 1000) * NS_PER_MS;
-    s.epoch = seconds;
+    const now = this.#wallClock.nowMs();
+    s.epoch = Math.floor(now / 1000);
+    s.chainStart = this.#clock.now() - (now - s.epoch * 1000) * NS_PER_MS;
+    s.wallLead = this.#wallLead;
     s.synced = this.#tick();
     s.shown = 0;
     this.#show();
@@ -250,8 +255,24 @@ export class Mc146818 implements Device, Cmos {
     this.#s.shown = 0;
   }
 
+  get #wallLead(): number {
+    return this.#wallClock.nowMs() - this.#clock.now() / NS_PER_MS;
+  }
+
+  /** Follows the wall clock where it has left the machine's. */
+  #follow(): void {
+    const s = this.#s;
+    const seconds = Math.trunc((this.#wallLead - s.wallLead) / 1000);
+    if (seconds === 0) return;
+    s.wallLead += seconds * 1000;
+    if (!this.#ticking) return;
+    s.epoch += seconds;
+    s.shown = 0;
+  }
+
   /** Brings the time registers up to date. */
   #show(): void {
+    this.#follow();
     if (!this.#ticking) return;
     const second = Math.floor(this.#tick() / CHAIN_HZ) + 1;
     if (second === this.#s.shown) return;
@@ -289,6 +310,7 @@ export class Mc146818 implements Device, Cmos {
 
   /** Sets the timer to the first event that is enabled and not flagged yet. */
   #arm(): void {
+    this.#follow();
     const { epoch } = this.#s;
     const wanted = this.#cmos[REGISTER_B] & ~this.#cmos[REGISTER_C] & ENABLES;
     const tick = this.#tick();

@@ -10,7 +10,9 @@ function setup(initialMs = Date.UTC(1999, 11, 31, 23, 59, 58, 250)) {
   const arena = StateArena.create();
   const clock = new ManualClock();
   const irq = new TestLine();
-  const rtc = new Mc146818({ name: "rtc", arena, clock, irq, initialMs });
+  const wall = { lead: initialMs };
+  const wallClock = { nowMs: () => Math.floor(wall.lead + clock.now() / NS_PER_MS) };
+  const rtc = new Mc146818({ name: "rtc", arena, clock, irq, wallClock });
   rtc.reset();
   const write = (index: number, value: number): void => {
     rtc.io.handler.write(0, index, 1);
@@ -23,7 +25,7 @@ function setup(initialMs = Date.UTC(1999, 11, 31, 23, 59, 58, 250)) {
   /** century, year, month, day, weekday, hours, minutes, seconds */
   const time = (): string =>
     [0x32, 9, 8, 7, 6, 4, 2, 0].map((index) => read(index).toString(16).padStart(2, "0")).join(" ");
-  return { arena, clock, irq, rtc, write, read, time };
+  return { arena, clock, wall, irq, rtc, write, read, time };
 }
 
 test("power-on: BCD, 24 hours, the time given, valid RAM and time", () => {
@@ -192,6 +194,18 @@ test("every hour of the day survives all four formats", () => {
       assert.is(loadTime(cmos), time);
     }
   }
+});
+
+test("the time follows the wall clock when the machine had stood still", () => {
+  const { wall, clock, time, write } = setup(Date.UTC(2026, 0, 1));
+  clock.advance(NS_PER_SECOND);
+  wall.lead += 3600_400;
+  assert.is(time(), "20 26 01 01 05 01 00 01");
+  wall.lead += 700;
+  assert.is(time(), "20 26 01 01 05 01 00 02", "by whole seconds");
+  write(4, 0x12);
+  wall.lead -= 10_000;
+  assert.is(time(), "20 26 01 01 05 11 59 53", "what the guest has set moves along");
 });
 
 test("memory, index and its NMI bit", () => {
