@@ -202,11 +202,38 @@ row({ name: "exit_main", kind: "exit" });
 row({ name: "vmov", kind: "mov", signature: "v=v" });
 const simd = (op: number): number[] => (op < 0x80 ? [0xfd, op] : [0xfd, (op & 0x7f) | 0x80, op >> 7]);
 for (const [name, op] of Object.entries(SIMD)) {
-  if (/^(v128_(load|store|const|not|andnot)|i8x16_(shuffle|swizzle)|.*_abs$)/.test(name)) continue;
+  if (/^(v128_(load|store|const|not|andnot)|i8x16_(shuffle|swizzle)|.*_abs$|.*_extend_low_)/.test(name)) continue;
   pure(`v_${name}`, "v=vv", ...simd(op));
 }
 /** ~a & b, as PANDN. */
 row({ name: "v_andn", kind: "pure", signature: "v=vv", wasm: simd(SIMD.v128_andnot), swap: true });
+
+for (const name of ["i8x16_abs", "i16x8_abs", "i32x4_abs"] as const) pure(`v_${name}`, "v=v", ...simd(SIMD[name]));
+/** PMOVSX, PMOVZX */
+for (const sign of ["s", "u"] as const) {
+  const bw = simd(SIMD[`i16x8_extend_low_i8x16_${sign}`]);
+  const wd = simd(SIMD[`i32x4_extend_low_i16x8_${sign}`]);
+  const dq = simd(SIMD[`i64x2_extend_low_i32x4_${sign}`]);
+  pure(`v_extend_bw_${sign}`, "v=v", ...bw);
+  pure(`v_extend_bd_${sign}`, "v=v", ...bw, ...wd);
+  pure(`v_extend_bq_${sign}`, "v=v", ...bw, ...wd, ...dq);
+  pure(`v_extend_wd_${sign}`, "v=v", ...wd);
+  pure(`v_extend_wq_${sign}`, "v=v", ...wd, ...dq);
+  pure(`v_extend_dq_${sign}`, "v=v", ...dq);
+}
+/** Interleaves the elements of the low or high halves: PUNPCKL*, PUNPCKH*. */
+for (const [half, first] of [
+  ["low", 0],
+  ["high", 8],
+] as const) {
+  for (const size of [1, 2, 4, 8]) {
+    const lanes = Array.from({ length: 16 }, (_, byte) => {
+      const element = Math.floor(byte / size);
+      return first + Math.floor(element / 2) * size + (byte % size) + (element % 2) * 16;
+    });
+    pure(`v_unpack_${half}_${size * 8}`, "v=vv", ...simd(SIMD.i8x16_shuffle), ...lanes);
+  }
+}
 
 export const OP_ROWS: readonly OpRow[] = rows;
 
