@@ -56,6 +56,12 @@ export interface IsaDmaController {
   channel(index: number): IsaDmaChannel;
 }
 
+/** The floppy controller. */
+export interface FloppyController {
+  /** What drive 0 (A) or 1 (B) is, for the CMOS memory and ACPI: 5.25" 1.2M, 3.5" 1.44M or 2.88M. */
+  driveType(index: number): "none" | "120" | "144" | "288";
+}
+
 /** The battery-backed memory of the real-time clock, where boards leave their configuration. */
 export interface Cmos {
   /** Sets byte 0 to 127. */

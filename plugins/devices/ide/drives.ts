@@ -9,10 +9,9 @@ import type { AtaUnit } from "./channel.ts";
 import type { DriveIdentity } from "./identify.ts";
 import { Piix3Ide } from "./piix3-ide.ts";
 
+/** Besides `bus` ("ide.0", "ide.1") and `unit`, which every device on this bus has. */
 const COMMON: PropertySpecs = {
   drive: { type: "drive", description: "Node name or ID of a block device to use as a backend" },
-  bus: { type: "str", description: '"ide.0" or "ide.1"; the first with a free unit when unset' },
-  unit: { type: "uint32", description: "0 is the master, 1 the slave" },
   serial: { type: "str" },
   model: { type: "str" },
   ver: { type: "str" },
@@ -67,6 +66,12 @@ function geometryOf({ cyls, heads, secs }: Properties) {
   return geometry;
 }
 
+function wwnOf(text: string): bigint {
+  const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? BigInt(text) : -1n;
+  if (value >= 0n && value < 2n ** 64n) return value;
+  throw new QemuError("ide-wwn", `-device ide-hd: Property 'wwn' doesn't take value '${text}'`);
+}
+
 export const IDE_HD: DeviceType = {
   name: "ide-hd",
   bus: "IDE",
@@ -75,7 +80,7 @@ export const IDE_HD: DeviceType = {
   properties: {
     ...COMMON,
     "write-cache": { type: "on-off-auto", default: "auto" },
-    wwn: { type: "uint64" },
+    wwn: { type: "str", description: "World wide name, a 64-bit number" },
     rotation_rate: { type: "uint16", default: 0 },
     cyls: { type: "uint32" },
     heads: { type: "uint32" },
@@ -103,7 +108,7 @@ export const IDE_HD: DeviceType = {
       writeCache: properties["write-cache"] !== "off" && properties["write-cache"] !== false,
       rotationRate: Number(rate ?? 0),
       ...(geometry ? { geometry } : {}),
-      ...(wwn === undefined ? {} : { wwn: BigInt(wwn) }),
+      ...(wwn === undefined ? {} : { wwn: wwnOf(String(wwn)) }),
     });
   },
 };
