@@ -114,11 +114,11 @@ export class Vm {
     const vm = new Vm(environment, line, { ...line.machine, firmware }, memory);
     try {
       await vm.#open();
-      await vm.#startThread();
       if (line.io.pidFile !== undefined) {
         writePidFile(line.io.pidFile);
         vm.#pidFile = line.io.pidFile;
       }
+      await vm.#startThread();
       if (!vm.options.startPaused) await vm.#mailbox.request("start");
       for (const monitor of vm.#monitors) monitor.start();
     } catch (error) {

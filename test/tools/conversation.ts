@@ -9,6 +9,13 @@ export interface Ended {
   readonly stderr: string;
 }
 
+const running = new Set<ChildProcessWithoutNullStreams>();
+
+/** Ends every program that a failed test has left behind; for `test.after`. */
+export function endConversations(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
 export class Conversation {
   readonly child: ChildProcessWithoutNullStreams;
   readonly ended: Promise<Ended>;
@@ -20,6 +27,7 @@ export class Conversation {
 
   constructor(command: string, args: readonly string[]) {
     this.child = spawn(command, args, { stdio: "pipe", env: { ...process.env, NODE_NO_WARNINGS: "1" } });
+    running.add(this.child);
     this.child.stdout.setEncoding("latin1").on("data", (data) => {
       this.stdout += data;
       this.#wake();
@@ -28,6 +36,7 @@ export class Conversation {
     this.child.stdin.on("error", () => {});
     this.ended = new Promise((resolve) => {
       this.child.on("close", (status, signal) => {
+        running.delete(this.child);
         this.#over = true;
         this.#wake();
         resolve({ status, signal, stdout: this.stdout, stderr: this.stderr });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Conversation, type Ended } from "../../tools/conversation.ts";
+import { Conversation, type Ended, endConversations } from "../../tools/conversation.ts";
 import { withTimeout } from "../../tools/with-timeout.ts";
 
 const PROGRAM = join(import.meta.dirname, "fake-program.ts");
@@ -233,5 +233,8 @@ test("output that nobody reads is waited for; nothing is lost", async () => {
   assert.is(readFileSync(out, "utf8"), "up\npower button\nreset\n");
 });
 
-test.after(() => rmSync(directory, { recursive: true, force: true }));
+test.after(() => {
+  endConversations();
+  rmSync(directory, { recursive: true, force: true });
+});
 test.run();
