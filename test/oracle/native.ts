@@ -33,7 +33,8 @@ const SCRATCH = 0x10000;
 export const SCRATCH_SIZE = REGION_SIZE - SCRATCH;
 const MAX_CODE = 0x800;
 const PROT_READ_WRITE_EXEC = 7;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
+/** Below 2 GiB, so that 32-bit addresses reach it. */
+const MAP_PRIVATE_ANONYMOUS_32BIT = 0x62;
 
 interface Native {
   readonly address: bigint;
@@ -63,7 +64,7 @@ function map(): Native {
   const libc = koffi.load(null);
   // SAFETY: a private anonymous mapping of our own; nothing else refers to it and it lives as long as the process.
   const mmap = libc.func("void *mmap(void *address, size_t length, int prot, int flags, int fd, long offset)");
-  const pointer: unknown = mmap(null, REGION_SIZE, PROT_READ_WRITE_EXEC, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  const pointer: unknown = mmap(null, REGION_SIZE, PROT_READ_WRITE_EXEC, MAP_PRIVATE_ANONYMOUS_32BIT, -1, 0);
   const address = koffi.address(pointer);
   const bytes = new Uint8Array(koffi.view(pointer, REGION_SIZE));
   const base = [0x48, 0xb8, ...qword(address)]; // mov rax, base

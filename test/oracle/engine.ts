@@ -1,0 +1,163 @@
+/**
+ * Our side of the oracle: runs bytes of 64-bit user code through decoder, translator, optimiser and interpreter, at the
+ * same virtual addresses as on the host, mapped by page tables of its own.
+ */
+
+import { BlockTranslator } from "../../accel/tcg/engine/block-translator.ts";
+import { CodeCache } from "../../accel/tcg/engine/code-cache.ts";
+import { type Helpers, loadHelpers } from "../../accel/tcg/engine/helpers.ts";
+import { CPU_SECTION_SIZE, CPU_STATE } from "../../accel/tcg/env.ts";
+import { EXIT_FAULT, generateInterpreter, LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../accel/tcg/interp/generate.ts";
+import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
+import { PAGE_READ, PAGE_WRITE } from "../../core/memory/address-space.ts";
+import { GuestMemory } from "../../core/memory/guest-memory.ts";
+import { type State, StateArena } from "../../core/state/state.ts";
+import type { CpuImage } from "./native.ts";
+
+const CODE_SIZE = 4 * 2 ** 20;
+const PAGE = 4096;
+const RAM_PAGES = 64;
+const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
+const PTE_FLAGS = 7n;
+const MAX_BLOCKS = 1000;
+const GUEST_FAULT = { guestFault: true };
+
+export class OracleEngine {
+  readonly memory = GuestMemory.create({ reserved: SECTION + CODE_SIZE + 8 * 2 ** 20, ram: RAM_PAGES * PAGE });
+  readonly state: State<typeof CPU_STATE>;
+  /** The memory mapped at `dataAddress`. */
+  readonly data: Uint8Array;
+  readonly #env: number;
+  readonly #cache: CodeCache;
+  #helpers!: Helpers;
+  #translator!: BlockTranslator;
+  #run!: (env: number, pc: number) => number;
+
+  /** `dataSize` bytes of memory appear at virtual address `dataAddress`, a multiple of the page size. */
+  private constructor(dataAddress: bigint, dataSize: number) {
+    const { memory } = this;
+    this.#env = memory.reserve("env", SECTION, PAGE);
+    const code = memory.reserve("code", CODE_SIZE, PAGE);
+    const pageMap = memory.reserve("page-map", 4 * 2 ** 20, PAGE);
+    const ram = memory.reserve("ram", RAM_PAGES * PAGE, PAGE);
+    const map = new Uint32Array(memory.buffer, pageMap, 2 ** 20);
+    for (let page = 0; page < RAM_PAGES; page++) map[page] = (ram + page * PAGE) | PAGE_READ | PAGE_WRITE;
+    this.state = new StateArena(memory.buffer, this.#env, CPU_SECTION_SIZE).attach("cpu", CPU_STATE);
+    this.#cache = new CodeCache(memory.buffer, this.#env, code, CODE_SIZE, () => {});
+    const { state } = this;
+    state.excVector = -1;
+    state.a20Mask = 0xffffffff;
+    state.pageMap = pageMap;
+    state.dr[7] = 0x400n;
+    for (let segment = 0; segment < 6; segment++) {
+      state.segLimit[segment] = 0xffffffff;
+      state.segAttr[segment] = segment === 1 ? 0x00a0fb00 : 0x00c0f300;
+      state.segSelector[segment] = segment === 1 ? 0x33 : 0x2b;
+    }
+    // PE MP NE WP PG; PAE OSFXSR OSXMMEXCPT; LME LMA.
+    state.cr0 = 0x80010023n;
+    state.cr4 = 0x620n;
+    state.efer = 0x500n;
+    state.hflags = 3;
+    // Page tables in the first pages of RAM, data after them.
+    const firstData = 4 + Math.ceil(dataSize / PAGE / 512);
+    this.data = memory.u8.subarray(ram + firstData * PAGE, ram + firstData * PAGE + dataSize);
+    const entry = (table: number, index: bigint, page: number): void => {
+      memory.view.setBigUint64(ram + table * PAGE + Number(index & 511n) * 8, BigInt(page * PAGE) | PTE_FLAGS, true);
+    };
+    entry(0, dataAddress >> 39n, 1);
+    entry(1, dataAddress >> 30n, 2);
+    for (let page = 0; page < dataSize / PAGE; page++) {
+      const address = dataAddress + BigInt(page * PAGE);
+      const table = 3 + Number((address >> 21n) - (dataAddress >> 21n));
+      if (table >= firstData) throw new RangeError("data spans too many page tables");
+      entry(2, address >> 21n, table);
+      entry(table, address >> 12n, firstData + page);
+    }
+    state.cr3 = 0n;
+  }
+
+  static async create(dataAddress: bigint, dataSize: number): Promise<OracleEngine> {
+    const engine = new OracleEngine(dataAddress, dataSize);
+    await engine.#load();
+    return engine;
+  }
+
+  async #load(): Promise<void> {
+    const { memory } = this;
+    const absent = (): never => {
+      throw new Error("user code reached the machine");
+    };
+    this.#helpers = await loadHelpers(memory.memory, {
+      throwFault() {
+        throw GUEST_FAULT;
+      },
+      mmioRead: absent,
+      mmioWrite: absent,
+      notifyWrite: absent,
+      portIn: absent,
+      portOut: absent,
+      readTpr: absent,
+      writeTpr: absent,
+      readTsc: absent,
+      readMsr: absent,
+      writeMsr: absent,
+      cpuid: absent,
+      ferr: () => {},
+    });
+    const { table, numbers, exports } = this.#helpers;
+    const module = new WebAssembly.Module(generateInterpreter(memory.buffer.byteLength / 65536, table.length));
+    const instance = new WebAssembly.Instance(module, {
+      host: { memory: memory.memory, helpers: table },
+      helpers: exports as unknown as WebAssembly.ModuleImports,
+    });
+    this.#run = instance.exports.run as never;
+    this.#translator = new BlockTranslator(memory.buffer, this.#cache, OPCODE_ROWS, numbers, () => true);
+    this.#call("resetTlb");
+    this.#call("updateHflags");
+  }
+
+  #call(name: string, ...args: number[]): number {
+    return (this.#helpers.exports[name] as (...args: number[]) => number)(this.#env, ...args);
+  }
+
+  /**
+   * Runs `code` at virtual address `address` from the registers in `image` until it falls off its end, and stores the
+   * registers back. Returns undefined, or what went wrong.
+   */
+  run(code: Uint8Array, address: bigint, image: CpuImage): string | undefined {
+    const { state } = this;
+    for (let index = 0; index < 16; index++) state.regs[index] = image.gpr[index];
+    state.rip = address;
+    state.ccOp = 0n;
+    state.ccSrc = image.rflags & 0x8d5n;
+    state.df = image.rflags & 0x400n ? -1n : 1n;
+    state.eflags = (image.rflags & 0x240000n) | 0x202n;
+    const problem = this.#blocks(code, address);
+    for (let index = 0; index < 16; index++) image.gpr[index] = state.regs[index];
+    const direction = BigInt.asIntN(64, state.df) < 0n ? 0x400n : 0n;
+    image.rflags = BigInt(this.#call("getFlags") >>> 0) | direction | state.eflags | 2n;
+    return problem;
+  }
+
+  #blocks(code: Uint8Array, address: bigint): string | undefined {
+    const { state } = this;
+    for (let count = 0; count < MAX_BLOCKS; count++) {
+      const offset = Number(state.rip - address);
+      if (offset === code.length) return undefined;
+      if (offset < 0 || offset > code.length) return `rip is ${offset} bytes into the code`;
+      const source = { phys: 0, bytes: code, offset, available: code.length - offset, nextPage: () => 0 };
+      const block = this.#translator.translate(source, state.hflags);
+      if (!block) return "instruction is cut off";
+      state.budget = 1000;
+      state.exitRequest = 0;
+      try {
+        if (this.#run(this.#env, block.code) !== EXIT_FAULT) continue;
+      } catch (error) {
+        if (error !== GUEST_FAULT) throw error;
+      }
+      return `exception ${state.excVector}`;
+    }
+    return "endless";
+  }
+}
