@@ -155,6 +155,7 @@ export class Serial implements Device, CharReceiver {
     s.xmitCount = 0;
     this.#clearReceiver();
     this.#update();
+    this.#chardev.acceptInput();
   }
 
   loaded(): void {
@@ -162,6 +163,7 @@ export class Serial implements Device, CharReceiver {
     else this.#timer.cancel();
     this.#irq.set(this.#s.interrupt);
     this.#drain();
+    this.#chardev.acceptInput();
   }
 
   canReceive(): number {
