@@ -3,6 +3,9 @@
  * (the "a.out kludge"); with modules, command line, memory map and boot loader name. With firmware through fw_cfg and
  * our option ROM, or without by building the state that section 3.2 describes.
  *
+ * DEVIATION: a kernel that asks for a video mode (flag 2) is started in the mode the machine is in, without video
+ * information, as QEMU starts it.
+ *
  * Everything in the file is checked: nothing is placed outside RAM, over the loader's own data or over the BIOS.
  */
 
@@ -190,8 +193,7 @@ function plan(options: MultibootOptions): Plan {
   const { kernel, file, ramEnd } = options;
   const header = findHeader(kernel);
   if (header === undefined) throw bad(file, "it has no multiboot header in its first 8192 bytes");
-  if (header.flags & FLAG_VIDEO) throw bad(file, "it asks for a video mode, which this loader cannot set");
-  const unknown = header.flags & MUST_UNDERSTAND & ~(FLAG_PAGE_ALIGN | FLAG_MEMORY);
+  const unknown = header.flags & MUST_UNDERSTAND & ~(FLAG_PAGE_ALIGN | FLAG_MEMORY | FLAG_VIDEO);
   if (unknown !== 0) throw bad(file, `its header has unknown required flags 0x${unknown.toString(16)}`);
   const { segments, entry } =
     header.flags & FLAG_ADDRESSES ? loadByHeader(kernel, header, file) : loadElf(kernel, file);

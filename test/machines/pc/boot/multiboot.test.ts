@@ -165,8 +165,17 @@ test("kernels that cannot be loaded are refused with a reason", () => {
     header(value).forEach((word, i) => {
       view.setUint32(0x100 + i * 4, word, true);
     });
-  assert.throws(boot(flags(4)), /asks for a video mode/);
   assert.throws(boot(flags(0x80)), /unknown required flags 0x80/);
+});
+
+test("a wish for a video mode is not granted, and the information says nothing about video", () => {
+  const kernel = elf((view) => {
+    header(7).forEach((word, i) => {
+      view.setUint32(0x100 + i * 4, word, true);
+    });
+  });
+  const info = bootMultibootDirectly(options(kernel)).memory.find(({ address }) => address === 0x9000)!.data;
+  assert.is(new DataView(info.buffer).getUint32(0, true) & 0b1_1000_0000_0000, 0);
 });
 
 test("the header is found in the first 8192 bytes, at multiples of four only", () => {
