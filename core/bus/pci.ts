@@ -279,7 +279,6 @@ export class PciBus {
   readonly spaces: PciAddressSpaces;
   readonly #routing: PciIrqRouting;
   readonly #devices: (PciDevice | undefined)[] = new Array(256).fill(undefined);
-  #nextPlace: number | undefined;
 
   constructor(spaces: PciAddressSpaces, routing: PciIrqRouting, number = 0) {
     this.spaces = spaces;
@@ -287,14 +286,8 @@ export class PciBus {
     this.number = number;
   }
 
-  /** Where the next device goes that is plugged in without an address of its own; used up by it. */
-  placeNext(devfn: number | undefined): void {
-    this.#nextPlace = devfn;
-  }
-
-  /** Plugs a device in at `devfn`, or where `placeNext` said, or at the first free slot from 3 on. */
-  plug(device: PciDevice, devfn: number | undefined = this.#nextPlace): void {
-    this.#nextPlace = undefined;
+  /** Plugs a device in at `devfn`, or at the first free slot from 3 on. */
+  plug(device: PciDevice, devfn?: number): void {
     const at = devfn ?? this.#freeSlot();
     const present = this.#devices[at];
     if (present) {

@@ -5,7 +5,6 @@ import type { PortSpace } from "../../core/bus/io.ts";
 import type { IsaDmaChannel } from "../../core/bus/isa-dma.ts";
 import type { MemoryBlock, PciBus } from "../../core/bus/pci.ts";
 import type { Device, DeviceContext } from "../../core/device.ts";
-import { QemuError } from "../../core/errors.ts";
 import type { IrqLine } from "../../core/irq.ts";
 import type { DeviceNode, MachineRuntime } from "../../core/machine.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
@@ -28,18 +27,6 @@ export interface Placement {
   readonly board?: BoardPorts;
   /** Other interrupt lines than the usual ones. */
   readonly isaIrq?: (line: number) => IrqLine;
-}
-
-/** "SLOT" or "SLOT.FUNCTION", both hexadecimal, as slot << 3 | function. */
-function parseAddress(text: string): number {
-  const match = /^(?:0x)?([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(text);
-  const slot = Number.parseInt(match?.[1] ?? "", 16);
-  if (!match || slot > 31) {
-    throw new QemuError("bad-value", `Property 'addr' doesn't take value '${text}'`, {
-      hint: "want SLOT or SLOT.FUNCTION",
-    });
-  }
-  return (slot << 3) | Number(match[2] ?? 0);
 }
 
 export class BoardDevices {
@@ -72,9 +59,7 @@ export class BoardDevices {
       board: placement.board,
       optionRom: (file) => this.#buses.optionRom(file),
     };
-    if (properties.addr !== undefined) pci.placeNext(parseAddress(String(properties.addr)));
     const device = type.create(context, properties);
-    pci.placeNext(undefined);
     this.nodes.push({ type, id: placement.id, name, properties, device });
     return device as T & Device;
   }

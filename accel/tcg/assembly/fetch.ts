@@ -1,6 +1,6 @@
 /** Where the next instruction is: what the run loop asks before it looks for a block. */
 
-import { HF_CS64, ENV_EXC_VECTOR, ENV_HFLAGS, ENV_RIP, ENV_SCRATCH, ENV_SEG_BASE } from "./generated/env";
+import { ENV_EXC_VECTOR, ENV_HFLAGS, ENV_RIP, ENV_SCRATCH, ENV_SEG_BASE, HF_CS64 } from "./generated/env";
 import { fetchPage, PLACE_FAULT, PLACE_MMIO } from "./mmu";
 
 /** Results that are no addresses. */
