@@ -45,6 +45,7 @@ import {
 import { CpuModel } from "./x86/cpuid.ts";
 import { dumpRegisters } from "./x86/dump.ts";
 import { Msrs } from "./x86/msr.ts";
+import { initState, resetState } from "./x86/reset.ts";
 import { OPCODE_ROWS } from "./x86/rows.ts";
 
 /** Code memory in bytes. */
@@ -147,7 +148,6 @@ export class TcgVcpu implements Vcpu {
       this.#model.has(feature),
     );
     this.state.pageMap = memory.pageMapAddress;
-    this.#call("resetTlb");
   }
 
   /** Calls a helper that takes env and small numbers. */
@@ -212,10 +212,10 @@ export class TcgVcpu implements Vcpu {
   }
 
   reset(): void {
-    this.#call("resetCpu", 0);
-    this.#setField("interruptRequest", 0);
+    resetState(this.state, this.#model.signature);
     this.#model.apply(this.state);
-    this.#flushTlb();
+    this.#call("resetTlb");
+    this.#call("updateHflags");
   }
 
   setRegisters(registers: CpuRegisters): void {
@@ -330,6 +330,7 @@ export class TcgVcpu implements Vcpu {
 
   /** After a fault inside a block: rip and ccOp of the faulting instruction, then delivery. */
   #blockFaulted(): boolean {
+    if (this.#field("exactRip") !== 0) return this.#deliverFault();
     const address = this.#field("opPointer");
     const block = this.#cache.blockAt(address) ?? this.#transient;
     if (block) {
@@ -365,7 +366,9 @@ export class TcgVcpu implements Vcpu {
     const pending = this.#field("interruptRequest");
     if (pending & IRQ_INIT) {
       this.#withdraw(IRQ_INIT);
-      this.#call("resetCpu", 1);
+      initState(this.state, this.#model.signature);
+      this.#call("updateHflags");
+      this.#flushTlb();
       return "taken";
     }
     if (pending & IRQ_SMI && this.#field("smm") === 0) {
@@ -385,7 +388,7 @@ export class TcgVcpu implements Vcpu {
       if (vector < 0) return "none";
       this.#setField("halted", 0);
       this.#interrupts++;
-      return this.#guarded("deliverExternal", vector) ? "taken" : "triple-fault";
+      return this.#guarded("deliverInterrupt", vector) ? "taken" : "triple-fault";
     }
     return "none";
   }

@@ -106,7 +106,7 @@ export class CpuModel {
       case 0x80000000:
         return [row.extendedLevel | 0, chars(row.vendor, 0), chars(row.vendor, 8), chars(row.vendor, 4)];
       case 0x80000001:
-        return [this.#signature(), 0, this.#word(6), this.#extendedEdx()];
+        return [this.signature, 0, this.#word(6), this.#extendedEdx()];
       case 0x80000002:
       case 0x80000003:
       case 0x80000004: {
@@ -138,7 +138,8 @@ export class CpuModel {
     return value >>> 0;
   }
 
-  #signature(): number {
+  /** CPUID(1).EAX: family, model and stepping. */
+  get signature(): number {
     const { family, model, stepping } = this.#row;
     const extended = family > 15 ? family - 15 : 0;
     return (extended << 20) | ((model >> 4) << 16) | (Math.min(family, 15) << 8) | ((model & 15) << 4) | stepping;
@@ -150,7 +151,7 @@ export class CpuModel {
     if (!apic || (apic.base & APIC_BASE_ENABLE) === 0) edx &= ~CPUID_APIC;
     if (Number(state.cr4) & CR4_OSXSAVE) ecx |= CPUID_OSXSAVE;
     const clflush = this.has("clflush") ? 8 << 8 : 0;
-    return [this.#signature(), clflush | (1 << 16), ecx, edx];
+    return [this.signature, clflush | (1 << 16), ecx, edx];
   }
 
   /** AMD CPUs repeat most of leaf 1's EDX here. */
