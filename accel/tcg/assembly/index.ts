@@ -1,5 +1,6 @@
 /** The helper module: everything exported here can be called from IR by name. */
 
+export * from "./control-registers";
 export * from "./control-transfer";
 export * from "./debug";
 export * from "./fault";
@@ -11,6 +12,8 @@ export * from "./ports";
 export * from "./segments";
 export * from "./sse-int";
 export * from "./strings";
+export * from "./syscalls";
+export * from "./system";
 export * from "./tlb";
 export * from "./walk";
 export * from "./x87";

@@ -1,0 +1,84 @@
+/** Small system instructions: PUSHF and POPF, CLI and STI, HLT, CPUID, BOUND, CLAC and STAC. */
+
+import { castShadow } from "./debug";
+import { EXC_BR, EXC_GP, raise, raiseError } from "./fault";
+import { getEflags, setEflags } from "./flags";
+import { ENV_EFLAGS, ENV_HALTED, ENV_HFLAGS, ENV_REGS, ENV_SCRATCH, HF_CPL, HF_VM, INHIBIT_STI } from "./generated/env";
+import { cpuid as hostCpuid } from "./host";
+import { loadU16, loadU32 } from "./mmu";
+import { EFLAGS_AC, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_RF, EFLAGS_VM } from "./registers";
+
+/** What CLI, STI, PUSHF and POPF ask: #GP(0) in virtual-8086 mode below IOPL 3. */
+function checkVm86(env: u32): void {
+  if (load<u32>(env + ENV_HFLAGS) & HF_VM && (load<u64>(env + ENV_EFLAGS) & EFLAGS_IOPL) !== EFLAGS_IOPL) {
+    raiseError(env, EXC_GP, 0);
+  }
+}
+
+/** IR: the image that PUSHF pushes. */
+export function pushfImage(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
+  checkVm86(env);
+  return getEflags(env) & ~(EFLAGS_RF | EFLAGS_VM);
+}
+
+/** IR: POPF of image `a` with operand size `imm`. */
+export function popf(env: u32, a: u64, _b: u64, imm: i32): u64 {
+  checkVm86(env);
+  const hflags = load<u32>(env + ENV_HFLAGS);
+  const cpl = hflags & HF_CPL;
+  // CF PF AF ZF SF TF DF OF NT, and AC ID.
+  let mask: u64 = 0x4dd5 | 0x240000;
+  if (cpl <= (<u32>(load<u64>(env + ENV_EFLAGS) >> 12) & 3)) mask |= EFLAGS_IF;
+  if (cpl === 0) mask |= EFLAGS_IOPL;
+  setEflags(env, a, imm === 2 ? mask & 0xffff : mask);
+  return 0;
+}
+
+/** IR: STI, after the translator's check of IOPL. The next instruction runs before an interrupt is taken. */
+export function sti(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
+  const eflags = load<u64>(env + ENV_EFLAGS);
+  if (eflags & EFLAGS_IF) return 0;
+  store<u64>(env + ENV_EFLAGS, eflags | EFLAGS_IF);
+  castShadow(env, INHIBIT_STI);
+  return 0;
+}
+
+/** IR: HLT. */
+export function halt(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
+  store<u32>(env + ENV_HALTED, 1);
+  return 0;
+}
+
+/** IR: STAC (imm 1) and CLAC (imm 0). */
+export function setAlignmentCheck(env: u32, _a: u64, _b: u64, imm: i32): u64 {
+  setEflags(env, imm ? EFLAGS_AC : 0, EFLAGS_AC);
+  return 0;
+}
+
+/** IR: CPUID. */
+export function cpuid(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
+  hostCpuid(load<u32>(env + ENV_REGS), load<u32>(env + ENV_REGS + 8));
+  store<u64>(env + ENV_REGS, load<u64>(env + ENV_SCRATCH));
+  store<u64>(env + ENV_REGS + 24, load<u64>(env + ENV_SCRATCH + 8));
+  store<u64>(env + ENV_REGS + 8, load<u64>(env + ENV_SCRATCH + 16));
+  store<u64>(env + ENV_REGS + 16, load<u64>(env + ENV_SCRATCH + 24));
+  return 0;
+}
+
+/** IR: BOUND: index `a` against the two signed bounds of `imm` bytes at linear address `b`. */
+export function bound(env: u32, a: u64, b: u64, imm: i32): u64 {
+  let index: i32;
+  let lower: i32;
+  let upper: i32;
+  if (imm === 2) {
+    index = <i16>a;
+    lower = <i16>loadU16(env, b);
+    upper = <i16>loadU16(env, b + 2);
+  } else {
+    index = <i32>a;
+    lower = <i32>loadU32(env, b);
+    upper = <i32>loadU32(env, b + 4);
+  }
+  if (index < lower || index > upper) raise(env, EXC_BR);
+  return 0;
+}
