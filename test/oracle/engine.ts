@@ -19,6 +19,9 @@ const PAGE = 4096;
 const RAM_PAGES = 64;
 const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 const PTE_FLAGS = 7n;
+/** Where in the data an FXSAVE image is passed to and from the helpers. */
+const FX_IMAGE = 0x100;
+const REX_W = 1;
 const MAX_BLOCKS = 1000;
 const GUEST_FAULT = { guestFault: true };
 
@@ -28,6 +31,7 @@ export class OracleEngine {
   /** The memory mapped at `dataAddress`. */
   readonly data: Uint8Array;
   readonly #env: number;
+  readonly #fxAddress: bigint;
   readonly #cache: CodeCache;
   #helpers!: Helpers;
   #translator!: BlockTranslator;
@@ -36,6 +40,7 @@ export class OracleEngine {
   /** `dataSize` bytes of memory appear at virtual address `dataAddress`, a multiple of the page size. */
   private constructor(dataAddress: bigint, dataSize: number) {
     const { memory } = this;
+    this.#fxAddress = dataAddress + BigInt(FX_IMAGE);
     this.#env = memory.reserve("env", SECTION, PAGE);
     const code = memory.reserve("code", CODE_SIZE, PAGE);
     const pageMap = memory.reserve("page-map", 4 * 2 ** 20, PAGE);
@@ -117,15 +122,24 @@ export class OracleEngine {
     this.#call("updateHflags");
   }
 
+  #helper(name: string, a: bigint, b: bigint, imm: number): void {
+    (this.#helpers.exports[name] as unknown as (env: number, a: bigint, b: bigint, imm: number) => bigint)(
+      this.#env,
+      a,
+      b,
+      imm,
+    );
+  }
+
   #call(name: string, ...args: number[]): number {
     return (this.#helpers.exports[name] as (...args: number[]) => number)(this.#env, ...args);
   }
 
   /**
    * Runs `code` at virtual address `address` from the registers in `image` until it falls off its end, and stores the
-   * registers back. Returns undefined, or what went wrong.
+   * registers back; x87 and SSE state only if `float`. Returns undefined, or what went wrong.
    */
-  run(code: Uint8Array, address: bigint, image: CpuImage): string | undefined {
+  run(code: Uint8Array, address: bigint, image: CpuImage, float: boolean): string | undefined {
     const { state } = this;
     for (let index = 0; index < 16; index++) state.regs[index] = image.gpr[index];
     state.rip = address;
@@ -133,7 +147,15 @@ export class OracleEngine {
     state.ccSrc = image.rflags & 0x8d5n;
     state.df = image.rflags & 0x400n ? -1n : 1n;
     state.eflags = (image.rflags & 0x240000n) | 0x202n;
+    if (float) {
+      this.data.set(image.fx, FX_IMAGE);
+      this.#helper("fxrstor", this.#fxAddress, 0n, REX_W);
+    }
     const problem = this.#blocks(code, address);
+    if (float) {
+      this.#helper("fxsave", this.#fxAddress, 0n, REX_W);
+      image.fx.set(this.data.subarray(FX_IMAGE, FX_IMAGE + 512));
+    }
     for (let index = 0; index < 16; index++) image.gpr[index] = state.regs[index];
     const direction = BigInt.asIntN(64, state.df) < 0n ? 0x400n : 0n;
     image.rflags = BigInt(this.#call("getFlags") >>> 0) | direction | state.eflags | 2n;

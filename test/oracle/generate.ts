@@ -25,7 +25,7 @@ const RDI = 7;
 
 /** Not for user mode, not deterministic, or not an instruction that falls through. Control flow is made separately. */
 const EXCLUDED =
-  /^(ud\d|rdrand|rdseed|rdtscp?|rdpmc|rdpid|cpuid|hlt|int\d*|int|into|bound|i?ret.*|call.*|jmp.*|j[a-z]+|loop.*|jcxz.*|sys.*|in[bswd]?|ins.*|out.*|cli|sti|popf.*|pushf.*|l[defgs]s|lss|s?[gil]dt|ltr|str|smsw|lmsw|ver[rw]|lar|lsl|clts|invd|wbinvd|invlpg.*|invpcid|monitor|mwait|wrmsr|rdmsr|rsm|swapgs|stac|clac|xsetbv|xgetbv|xsave.*|xrstor.*|fx.*|vm.*|arpl|clflush.*|clwb|(rd|wr)[fg]sbase|enter|icebp|maskmov.*)$/;
+  /^(ud\d|rdrand|rdseed|rdtscp?|rdpmc|rdpid|cpuid|hlt|int\d*|int|into|bound|i?ret.*|call.*|jmp.*|j[a-z]+|loop.*|jcxz.*|sys.*|in|insb?|outs?b?|cli|sti|popf.*|pushf.*|l[defgs]s|lss|s?[gil]dt|ltr|str|smsw|lmsw|ver[rw]|lar|lsl|clts|invd|wbinvd|invlpg.*|invpcid|monitor|mwait|wrmsr|rdmsr|rsm|swapgs|stac|clac|xsetbv|xgetbv|xsave.*|xrstor.*|fxsave|fxrstor|f(n?)stenv|fn?save|fldenv|frstor|fldcw|ldmxcsr|vm.*|arpl|clflush.*|clwb|(rd|wr)[fg]sbase|enter|icebp|maskmov.*)$/;
 
 const SEGMENT_OPERAND = /\b([SCD][wdqy]|Ap|Mp|Ma|Ms|[DEFGCS]S)\b/;
 
@@ -34,8 +34,13 @@ export function isEligible(row: OpcodeRow, hostFeatures: ReadonlySet<string>): b
   if (row.mode === "not64" || row.privileged || row.vex?.l === 1) return false;
   if (row.feature !== undefined && !hostFeatures.has(row.feature)) return false;
   if (row.name.split("/").some((name) => EXCLUDED.test(name))) return false;
+  if (row.vex && /[VW][a-z]/.test(row.operands)) return false;
   return !SEGMENT_OPERAND.test(row.operands);
 }
+
+/** Whether the row uses x87, MMX or SSE registers. */
+export const usesFloat = (row: OpcodeRow): boolean =>
+  /\b[VWPQUN][a-z]/.test(row.operands) || /^(f|stmxcsr|emms)/.test(row.name);
 
 /** One instruction for the oracle. */
 export interface Generated {
@@ -99,8 +104,8 @@ export class Generator {
     if (narrow) prefixes.push(0x67);
     if (row.lock && modrm && mod === "mem" && random.oneIn(8)) prefixes.push(0xf0);
     if (row.prefix !== undefined && row.prefix !== "none" && !row.vex) prefixes.push(Number.parseInt(row.prefix, 16));
-    if (/^(movs|stos|lods)[bwdq]/.test(row.name) && random.oneIn(2)) prefixes.push(0xf3);
-    if (/^(cmps|scas)[bwdq]/.test(row.name) && random.oneIn(2)) prefixes.push(random.pick([0xf2, 0xf3]));
+    if (/^(movs|stos|lods)b?$/.test(row.name) && random.oneIn(2)) prefixes.push(0xf3);
+    if (/^(cmps|scas)b?$/.test(row.name) && random.oneIn(2)) prefixes.push(random.pick([0xf2, 0xf3]));
     const regField = row.reg ?? random.below(8);
 
     const tail: number[] = [];
@@ -219,7 +224,7 @@ export class Generator {
     const random = this.#random;
     const { name, operands } = i.row;
     const target = this.#target(i.row);
-    if (/^(movs|stos|lods|cmps|scas)[bwdq]/.test(name)) {
+    if (/^(movs|stos|lods|cmps|scas)b?$/.test(name)) {
       gpr[RSI] = target;
       gpr[RDI] = this.#target(i.row);
       gpr[RCX] = BigInt(random.below(8));
@@ -264,7 +269,7 @@ export class Generator {
     if (name === "leave" && !this.#inWindow(gpr[RBP])) return false;
     if (name === "xlat" && !this.#inWindow(BigInt.asUintN(i.addrSize * 8, gpr[RBX]) + 255n)) return false;
     if (name === "xlat" && !this.#inWindow(BigInt.asUintN(i.addrSize * 8, gpr[RBX]))) return false;
-    if (/^(movs|stos|lods|cmps|scas)[bwdq]/.test(name)) {
+    if (/^(movs|stos|lods|cmps|scas)b?$/.test(name)) {
       if (i.rep !== 0 && gpr[RCX] > 16n) return false;
       if (!this.#inWindow(gpr[RSI] - 128n) || !this.#inWindow(gpr[RDI] - 128n)) return false;
       if (!this.#inWindow(gpr[RSI] + 128n) || !this.#inWindow(gpr[RDI] + 128n)) return false;

@@ -6,7 +6,8 @@ import type { OpcodeRow } from "../../accel/tcg/x86/insn.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { OracleEngine } from "./engine.ts";
 import { ALL_FLAGS, flagsDefined, flagsRead, flagsUndefined } from "./flags.ts";
-import { Generator, isEligible, WINDOW, WINDOW_SIZE } from "./generate.ts";
+import { describeFloat, randomFloatState } from "./float.ts";
+import { Generator, isEligible, usesFloat, WINDOW, WINDOW_SIZE } from "./generate.ts";
 import { type CpuImage, codeAddress, newImage, runNative, SCRATCH_SIZE, scratch, scratchAddress } from "./native.ts";
 import { Random } from "./random.ts";
 
@@ -33,6 +34,7 @@ interface Case {
   readonly code: Uint8Array;
   /** Instruction boundaries: bytes of code after each step. */
   readonly ends: readonly number[];
+  readonly float: boolean;
   /** Flags undefined after each step. */
   readonly undefinedFlags: readonly number[];
 }
@@ -50,6 +52,8 @@ export class Oracle {
   /** How often each mnemonic took part. */
   readonly coverage = new Map<string, number>();
   readonly #engine: OracleEngine;
+  readonly #integerRows: readonly OpcodeRow[];
+  readonly #floatRows: readonly OpcodeRow[];
   readonly #pool = new Uint8Array(POOL_SIZE);
   readonly #memory = scratch().subarray(WINDOW, WINDOW + WINDOW_SIZE);
 
@@ -57,6 +61,8 @@ export class Oracle {
     this.#engine = engine;
     const features = hostFeatures();
     this.rows = OPCODE_ROWS.filter((row) => isEligible(row, features) && (names?.test(row.name) ?? true));
+    this.#integerRows = this.rows.filter((row) => !usesFloat(row));
+    this.#floatRows = this.rows.filter(usesFloat);
     const random = new Random(1);
     const view = new DataView(this.#pool.buffer);
     for (let at = 0; at < POOL_SIZE; at += 8) view.setBigUint64(at, random.integer(), true);
@@ -80,8 +86,11 @@ export class Oracle {
 
   #make(seed: number): Case | undefined {
     const random = new Random(seed);
-    const generator = new Generator(this.rows, random, scratchAddress());
+    const float = this.#floatRows.length > 0 && (this.#integerRows.length === 0 || random.oneIn(2));
+    const rows = float ? this.#floatRows : this.#integerRows;
+    const generator = new Generator(rows, random, scratchAddress());
     const before = newImage();
+    if (float) randomFloatState(random, before.fx);
     for (let index = 0; index < 16; index++) before.gpr[index] = random.integer();
     before.gpr[4] = generator.stackPointer;
     before.rflags = 0x202n | BigInt(random.u32() & ALL_FLAGS) | (random.oneIn(8) ? DF : 0n);
@@ -128,7 +137,7 @@ export class Oracle {
       }
     }
     if (ends.length === 0) return undefined;
-    return { before, memory, code: Uint8Array.from(code), ends, undefinedFlags };
+    return { before, memory, code: Uint8Array.from(code), ends, undefinedFlags, float };
   }
 
   #wants(name: string): boolean {
@@ -143,11 +152,12 @@ export class Oracle {
     const data = this.#engine.data.subarray(WINDOW, WINDOW + WINDOW_SIZE);
     data.set(test.memory);
     const actual = copyImage(test.before);
-    const problem = this.#engine.run(code, codeAddress(), actual);
+    const problem = this.#engine.run(code, codeAddress(), actual, test.float);
     const mask = BigInt(ALL_FLAGS & ~test.undefinedFlags[steps - 1]) | DF;
     let same = problem === undefined && ((expected.rflags ^ actual.rflags) & mask) === 0n;
     for (let index = 0; index < 16; index++) same &&= expected.gpr[index] === actual.gpr[index];
     same &&= Buffer.compare(this.#memory, data) === 0;
+    if (test.float) same &&= describeFloat(test.before.fx, expected.fx, actual.fx).length === 0;
     return same ? undefined : this.#report(test, code, expected, actual, mask, problem);
   }
 
@@ -178,6 +188,7 @@ export class Oracle {
     }
     const [want, got] = [expected.rflags & mask, actual.rflags & mask];
     lines.push(`  flags: was ${hex(test.before.rflags)}, host ${hex(want)}, ours ${hex(got)}, mask ${hex(mask)}`);
+    if (test.float) lines.push(...describeFloat(test.before.fx, expected.fx, actual.fx, true));
     const data = this.#engine.data.subarray(WINDOW, WINDOW + WINDOW_SIZE);
     for (let at = 0; at < WINDOW_SIZE; at++) {
       if (this.#memory[at] !== data[at])

@@ -724,6 +724,11 @@ class Assembler {
       return;
     }
     const operands = text === "" ? [] : splitOperands(text).map((item) => this.operand(item));
+    const string = /^((?:mov|sto|lod|cmp|sca|in|out)s)([bwdq])$/.exec(name);
+    if (string && operands.length === 0) {
+      this.string(string[1], string[2], prefixes);
+      return;
+    }
     if (name in BY_MODE && !CANDIDATES.has(name)) name = BY_MODE[name][this.bits === 16 ? 0 : this.bits === 32 ? 1 : 2];
     const far = /^(jmp|call)\b/.test(name) && (operands[0]?.kind === "far" || /^\s*far\b/i.test(text));
     const names = far ? [`${name}f`, `${name} far`, name] : [name, ALIASES[name] ?? name];
@@ -747,6 +752,14 @@ class Assembler {
     }
     if (!best) this.fail(`no form of '${name}' takes '${text}' in ${this.bits}-bit code`);
     this.emit(best);
+  }
+
+  /** MOVSB and its kin, without operands. */
+  string(name: string, suffix: string, prefixes: readonly number[]): void {
+    const found = CANDIDATES.get(suffix === "b" ? `${name}b` : name)?.find(({ row }) => row.map === 0);
+    if (!found) this.fail(`unknown instruction '${name}${suffix}'`);
+    const size = { b: undefined, w: 2, d: 4, q: 8 }[suffix];
+    this.emit(new Encoding(this.bits, this.address, { ...found, opSize: size }).encode(prefixes));
   }
 
   statement(source: string): void {

@@ -96,6 +96,8 @@ function operand(i: Insn, notation: string, nextAddress: bigint | undefined): st
       return registerName(0, i.opSize === 2 ? 2 : 4, true);
     case "rDX":
       return registerName(2, i.opSize, true);
+    case "STi":
+      return `st${i.rm & 7}`;
     case "Ap":
       return `${hex(BigInt(i.imm2))}:${hex(unsignedImm(i, i.opSize === 2 ? 2 : 4))}`;
   }
@@ -147,11 +149,15 @@ function operand(i: Insn, notation: string, nextAddress: bigint | undefined): st
   return notation.toLowerCase();
 }
 
+/** String instructions: their operands are shown by the suffix alone. */
+const STRING = /^(movs|stos|lods|cmps|scas|ins|outs)b?$/;
+
 /** Names that depend on the operand size are written "16-bit/32-bit/64-bit"; JCXZ goes by the address size. */
 function mnemonic(i: Insn): string {
   const names = i.row.name.split("/");
   const size = i.row.name.startsWith("jcxz") ? i.addrSize : i.opSize;
-  return names[Math.min(size >> 2, names.length - 1)];
+  const name = names[Math.min(size >> 2, names.length - 1)];
+  return STRING.test(name) && !name.endsWith("b") ? name + "wdq"[size >> 2] : name;
 }
 
 const REP_PREFIXED = /^(ins|outs|movs|lods|stos)[bwdq]/;
@@ -168,7 +174,7 @@ export function format(i: Insn, address?: bigint): string {
     if (REP_PREFIXED.test(name)) prefix += "rep ";
     else if (REPE_PREFIXED.test(name)) prefix += i.rep === 0xf3 ? "repe " : "repne ";
   }
-  const operands = i.row.operands === "" ? [] : i.row.operands.split(" ");
+  const operands = i.row.operands === "" || STRING.test(i.row.name) ? [] : i.row.operands.split(" ");
   let enterLevel = false;
   const texts = operands.map((notation) => {
     // The second of two immediates is in imm2.
