@@ -19,6 +19,7 @@ export const FIRST_PARTY: readonly OfferedPlugin[] = [
   { name: "apic", provides: ["device:apic"], load: () => import("./devices/apic/index.ts") },
   { name: "isa-debugcon", provides: ["device:isa-debugcon"], load: () => import("./devices/debugcon/index.ts") },
   { name: "isa-debug-exit", provides: ["device:isa-debug-exit"], load: () => import("./devices/debugexit/index.ts") },
+  { name: "fdc", provides: ["device:floppy", "device:isa-fdc"], load: () => import("./devices/fdc/index.ts") },
   { name: "fw_cfg", provides: ["device:fw_cfg_io"], load: () => import("./devices/fw_cfg/index.ts") },
   { name: "hpet", provides: ["device:hpet"], load: () => import("./devices/hpet/index.ts") },
   { name: "i440fx", provides: ["device:i440FX"], load: () => import("./devices/i440fx/index.ts") },

@@ -16,14 +16,15 @@ export interface ProgramEnvironment {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** An error as the user sees it: `qemu-next: -opt arg: message`, then what to do. */
+/** An error as the user sees it: `qemu-next: -opt arg: message`, then what to do. A bug of ours shows its stack. */
 export function formatError(program: string, error: unknown, trace: boolean): string {
   const known = error instanceof QemuError ? error : undefined;
   const option = known?.context.option;
   const head = `${program}: ${option ? `${option}: ` : ""}${messageOf(error)}`;
   const lines = [head, ...(known?.hint ? [known.hint] : [])];
-  const stack = error instanceof Error ? error.stack : undefined;
-  if ((trace || !known) && stack) lines.push(stack);
+  const origin = known?.cause instanceof Error ? known.cause : error;
+  const stack = origin instanceof Error ? origin.stack : undefined;
+  if ((trace || !known || known.code === "internal") && stack) lines.push(stack);
   return `${lines.join("\n")}\n`;
 }
 
@@ -58,7 +59,9 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
       else process.exit(status);
     };
     for (const signal of SIGNALS) process.on(signal, onSignal);
-    vm = await Vm.start({ host, threadProgram, version, inform: (message) => say(`${name}: ${message}\n`) }, line);
+    const inform = (message: string): void => say(`${name}: ${message}\n`);
+    const report = (error: unknown): void => say(formatError(name, error, trace));
+    vm = await Vm.start({ host, threadProgram, version, inform, report }, line);
     const status = await vm.ended;
     host.hooks.shutdown.call();
     return status;

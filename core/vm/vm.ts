@@ -39,6 +39,8 @@ export interface VmEnvironment {
   readonly version: string;
   /** A line for the user on standard error. */
   inform(message: string): void;
+  /** An error for the user on standard error. */
+  report(error: unknown): void;
 }
 
 /** A drive as the I/O thread knows it. */
@@ -155,7 +157,7 @@ export class Vm {
     try {
       await this.#close();
     } catch (error) {
-      this.environment.inform(messageOf(error));
+      this.environment.report(error);
       status ||= 1;
     }
     this.#finish(status);
@@ -269,8 +271,8 @@ export class Vm {
     this.#worker = worker;
     worker.on("error", (error) => {
       const failure = new QemuError("internal", `the machine's thread failed: ${messageOf(error)}`, { cause: error });
-      this.#ready.reject(failure);
       this.#fail(failure);
+      this.#ready.reject(failure);
     });
     worker.on("exit", () => {
       this.#mailbox.poll();
@@ -328,7 +330,7 @@ export class Vm {
   /** Something went wrong for good: says so and ends with status 1. */
   #fail(error: Error): void {
     if (this.#ending) return;
-    this.environment.inform(messageOf(error));
+    this.environment.report(error);
     void this.quit(1);
   }
 
