@@ -601,10 +601,10 @@ export class AtapiCdrom implements AtaDevice, Device {
     words.set(72, 30);
     words.set(80, 0x00f0); // ATA/ATAPI-4 to -7
     words.set(81, 0x001d);
-    words.set(82, 0x4210); // NOP, DEVICE RESET, PACKET
+    words.set(82, 0x4218); // NOP, DEVICE RESET, PACKET, power management
     words.set(83, 0x4000);
     words.set(84, 0x4000);
-    words.set(85, 0x4210);
+    words.set(85, 0x4218);
     words.set(87, 0x4000);
     words.setResetResult(this.#unit.index);
     words.seal();

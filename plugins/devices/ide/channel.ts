@@ -415,13 +415,22 @@ export class AtaChannel {
   #readData(size: AccessSize): number {
     const s = this.#s;
     if (s.transfer !== PIO_IN) return size === 4 ? 0xffffffff : 0xffff;
+    const buffer = this.#buffer;
     const at = s.position;
     const left = s.blockEnd - at;
     const step = size === 4 ? 4 : 2;
-    let value = this.#buffer[at];
-    for (let i = 1; i < step && i < left; i++) value |= this.#buffer[at + i] << (i * 8);
-    s.position = at + Math.min(step, left);
-    if (left <= step) this.#endBlock();
+    if (left <= step) return this.#readLast(at, left);
+    s.position = at + step;
+    const word = buffer[at] | (buffer[at + 1] << 8);
+    return step === 2 ? word : (word | (buffer[at + 2] << 16) | (buffer[at + 3] << 24)) >>> 0;
+  }
+
+  /** The last access of a DRQ block: `left` bytes, 1 to 4. */
+  #readLast(at: number, left: number): number {
+    let value = 0;
+    for (let i = 0; i < left; i++) value |= this.#buffer[at + i] << (i * 8);
+    this.#s.position = at + left;
+    this.#endBlock();
     return value >>> 0;
   }
 
