@@ -282,6 +282,10 @@ class Encoding {
       if (operand.kind !== "register" || operand.text !== fixed.text) throw new Mismatch();
       return;
     }
+    if (notation === "STi") {
+      this.rm = this.of(operand, "x87");
+      return;
+    }
     if (notation === "1") {
       if (operand.kind !== "immediate" || operand.value !== 1n) throw new Mismatch();
       return;
