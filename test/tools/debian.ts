@@ -8,7 +8,7 @@ import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { QemuError } from "../../core/errors.ts";
+import { messageOf, QemuError } from "../../core/errors.ts";
 import { cachePath, exists, makeAtomically, withLock } from "./cache.ts";
 
 export type Architecture = "amd64" | "i386";
@@ -94,7 +94,13 @@ async function updateLists(progress: Progress, force = false): Promise<void> {
   await writeFile(aptPath("sources.list"), `deb ${options} ${base} ${SUITE} main\n`);
   await writeFile(aptPath("status"), "");
   progress(`updating package lists from ${base} (${SUITE})`);
-  await command("apt-get", [...aptOptions(), "-q", "update"]);
+  try {
+    await command("apt-get", [...aptOptions(), "-q", "update"]);
+  } catch (error) {
+    if (!updated || force) throw error;
+    progress(`${messageOf(error)}; using the lists of ${updated.mtime.toISOString().slice(0, 10)}`);
+    return;
+  }
   await writeFile(stamp, "");
 }
 
@@ -155,6 +161,12 @@ async function fetchPackage(request: PackageRequest, progress: Progress): Promis
 
 const manifestPath = (set: string): string => cachePath("sets", `${set}.json`);
 
+async function fetchAll(requests: readonly PackageRequest[], progress: Progress): Promise<UnpackedPackage[]> {
+  const packages: UnpackedPackage[] = [];
+  for (const request of requests) packages.push(await fetchPackage(request, progress));
+  return packages;
+}
+
 interface Manifest {
   /** What was asked for; another list of packages under the same name is fetched anew. */
   readonly requests: readonly PackageRequest[];
@@ -187,8 +199,11 @@ export async function fetchSet(
     const meanwhile = update ? undefined : await cachedSet(set, requests);
     if (meanwhile) return meanwhile;
     await updateLists(progress, update);
-    const packages: UnpackedPackage[] = [];
-    for (const request of requests) packages.push(await fetchPackage(request, progress));
+    const packages = await fetchAll(requests, progress).catch(async () => {
+      // The lists may name files that the mirror has replaced since.
+      await updateLists(progress, true);
+      return fetchAll(requests, progress);
+    });
     const manifest: Manifest = { requests, packages };
     await makeAtomically(manifestPath(set), (file) => writeFile(file, `${JSON.stringify(manifest, undefined, 2)}\n`));
     return packages;
