@@ -301,8 +301,6 @@ export class BlockServer {
   readonly #shared: Shared;
   readonly #options: BlockServerOptions;
   readonly #running = new Set<Promise<void>>();
-  #trayOpen = false;
-  #locked = false;
   #node: BlockNode | undefined;
   #taken = 0;
   #completed = 0;
@@ -320,22 +318,11 @@ export class BlockServer {
     return this.#node;
   }
 
-  /** The guest has opened the tray, and no medium was changed since. */
-  get trayOpen(): boolean {
-    return this.#trayOpen;
-  }
-
-  /** The guest has locked the medium in. */
-  get locked(): boolean {
-    return this.#locked;
-  }
-
   /**
    * Puts another medium in (undefined: ejects) and tells the device. Resolves when nothing uses the old one any more;
    * the caller then closes it.
    */
   async setNode(node: BlockNode | undefined): Promise<void> {
-    this.#trayOpen = false;
     this.#publish(node);
     this.#options.wake();
     await this.drain();
@@ -395,14 +382,8 @@ export class BlockServer {
     const op = words[slot + SLOT_OP];
     const offset = doubles[(slot + SLOT_OFFSET) >>> 1];
     const length = doubles[(slot + SLOT_LENGTH) >>> 1];
-    if (op === OP_TRAY) {
-      this.#trayOpen = length !== 0;
-      return this.#options.onTray?.(this.#trayOpen);
-    }
-    if (op === OP_LOCK) {
-      this.#locked = length !== 0;
-      return this.#options.onLocked?.(this.#locked);
-    }
+    if (op === OP_TRAY) return this.#options.onTray?.(length !== 0);
+    if (op === OP_LOCK) return this.#options.onLocked?.(length !== 0);
     const node = this.#node;
     if (!node) throw new Error("no medium");
     if (op === OP_FLUSH) return node.flush();
