@@ -301,7 +301,8 @@ class Encoding {
         this.rm = operand;
         return;
       case "R":
-        this.rm = this.general(operand, type);
+        // PINSRW and its kin name a 32-bit register though they use 16 bits of it.
+        this.rm = this.general(operand, type === "v" || type === "y" ? type : "");
         return;
       case "G":
         this.modrmReg = this.general(operand, type).index;
@@ -735,7 +736,9 @@ class Assembler {
     }
     if (name in BY_MODE && !CANDIDATES.has(name)) name = BY_MODE[name][this.bits === 16 ? 0 : this.bits === 32 ? 1 : 2];
     const far = /^(jmp|call)\b/.test(name) && (operands[0]?.kind === "far" || /^\s*far\b/i.test(text));
-    const names = far ? [`${name}f`, `${name} far`, name] : [name, ALIASES[name] ?? name];
+    const names = far
+      ? [`${name}f`, `${name} far`, name]
+      : [name, ALIASES[name] ?? name, ...(name === "movq" ? ["movd"] : [])];
     const candidates = [...new Set(names)].flatMap((candidate) => CANDIDATES.get(candidate) ?? []);
     if (candidates.length === 0) this.fail(`unknown instruction '${name}'`);
     let best: number[] | undefined;

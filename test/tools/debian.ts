@@ -64,6 +64,7 @@ function aptOptions(): string[] {
     "APT::Sandbox::User": "root",
     "Acquire::Languages": "none",
     "Acquire::Retries": "3",
+    "APT::Update::Error-Mode": "any",
   };
   return Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
 }
