@@ -23,6 +23,7 @@ import {
   CPU_STATE,
   ENV,
   ENV_SIZE,
+  HF_CPL,
   HF_CS64,
   HF_DEBUG,
   HF_INHIBIT,
@@ -45,6 +46,7 @@ import {
 import { CpuModel } from "./x86/cpuid.ts";
 import { dumpRegisters } from "./x86/dump.ts";
 import { Msrs } from "./x86/msr.ts";
+import { describeMappings, describeTlb } from "./x86/page-tables.ts";
 import { initState, resetState } from "./x86/reset.ts";
 import { OPCODE_ROWS } from "./x86/rows.ts";
 
@@ -84,6 +86,7 @@ export class TcgVcpu implements Vcpu {
   #helpers!: Helpers;
   #translator!: BlockTranslator;
   #interpret!: (env: number, pc: number) => number;
+  readonly #logInterrupts: boolean;
   #kicked = false;
   #translated = 0;
   #guestBytes = 0;
@@ -93,6 +96,7 @@ export class TcgVcpu implements Vcpu {
   private constructor(environment: VcpuEnvironment) {
     const { memory } = environment.memory;
     this.#environment = environment;
+    this.#logInterrupts = environment.log?.has("int") ?? false;
     this.env = memory.reserve(`cpu${environment.index}`, CPU_SECTION_SIZE + LOOKUP_SIZE, PAGE_SIZE);
     this.state = new StateArena(memory.buffer, this.env, ENV_SIZE).attach(`cpu${environment.index}`, CPU_STATE);
     this.#i32 = new Int32Array(memory.buffer);
@@ -354,12 +358,22 @@ export class TcgVcpu implements Vcpu {
   /** Delivers the exception in env. False on a triple fault. */
   #deliverFault(): boolean {
     for (;;) {
+      if (this.#logInterrupts) this.#logException();
       try {
         return this.#call("deliverException") === 0;
       } catch (error) {
         if (error !== GUEST_FAULT) throw error;
       }
     }
+  }
+
+  #logException(): void {
+    const { state } = this;
+    const hex = (value: number | bigint): string => value.toString(16).padStart(4, "0");
+    const error = state.excHasError ? ` e=${hex(state.excError)}` : "";
+    const where = `cpl=${state.hflags & HF_CPL} IP=${hex(state.segSelector[1])}:${hex(state.rip)}`;
+    const stack = `SP=${hex(state.segSelector[2])}:${hex(state.regs[4])}`;
+    this.#environment.log?.line("int", `v=${hex(state.excVector)}${error} ${where} ${stack} CR2=${hex(state.cr2)}`);
   }
 
   #takeInterrupt(): "taken" | "none" | "triple-fault" {
@@ -388,6 +402,7 @@ export class TcgVcpu implements Vcpu {
       if (vector < 0) return "none";
       this.#setField("halted", 0);
       this.#interrupts++;
+      if (this.#logInterrupts) this.#environment.log?.line("int", `Servicing hardware INT=0x${vector.toString(16)}`);
       return this.#guarded("deliverInterrupt", vector) ? "taken" : "triple-fault";
     }
     return "none";
@@ -437,10 +452,18 @@ export class TcgVcpu implements Vcpu {
     const source: CodeSource = { phys, bytes: this.#u8, offset: phys, available, nextPage: () => this.#nextPage(phys) };
     const block = this.#translator.translate(source, this.#field("hflags"), maxInsns);
     if (!block) return undefined;
+    if (this.#environment.log?.has("in_asm")) this.#logBlock(source, block.length);
     this.#translated++;
     this.#guestBytes += block.length;
     if (maxInsns === undefined) this.#cache.publish(block);
     return block;
+  }
+
+  #logBlock(source: CodeSource, length: number): void {
+    const { state } = this;
+    const base = state.rip + state.segBase[1];
+    const lines = this.#translator.disassemble(source, state.hflags, length, base);
+    this.#environment.log?.line("in_asm", `----------------\nIN:\n${lines.join("\n")}\n`);
   }
 
   /** Code in device memory is read byte by byte and runs one instruction at a time, without being kept. */
@@ -484,11 +507,11 @@ export class TcgVcpu implements Vcpu {
   }
 
   dumpTlb(): string {
-    return "";
+    return describeTlb(this.#environment.memory, this.state);
   }
 
   dumpMemoryMap(): string {
-    return "";
+    return describeMappings(this.#environment.memory, this.state);
   }
 
   translate(virtual: bigint): number | undefined {

@@ -118,6 +118,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
       model: options.cpu,
       index: 0,
       wake: runtime.wake,
+      log: runtime.log,
       ferr: (level) => ferr.set(level),
       smmChanged: (active) => bridge?.setSmm(active),
     },

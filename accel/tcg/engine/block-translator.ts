@@ -7,6 +7,7 @@ import { OP } from "../ir/ops.ts";
 import { Optimizer } from "../ir/optimize.ts";
 import { Translator } from "../translate/translator.ts";
 import { type CodeSize, createInsn, DECODE_GP, DECODE_MORE, DECODE_UD, Decoder } from "../x86/decoder.ts";
+import { format } from "../x86/format.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import type { CodeCache, TranslationBlock } from "./code-cache.ts";
 
@@ -97,6 +98,19 @@ export class BlockTranslator {
     if (limitCheck >= 0) ir.e[limitCheck] = t.insnEnd - 1;
     if (step) this.#alwaysLeave();
     return this.#finish(source, hflags, insns, secondPage);
+  }
+
+  /** The instructions in the first `length` bytes at `source`, which the guest sees at `address`, for -d in_asm. */
+  disassemble(source: CodeSource, hflags: number, length: number, address: bigint): string[] {
+    const codeSize: CodeSize = hflags & HF_CS64 ? 64 : hflags & HF_CS32 ? 32 : 16;
+    const lines: string[] = [];
+    for (let at = 0; at < length; ) {
+      const size = this.#decoder.decode(this.#insn, source.bytes, source.offset + at, source.available - at, codeSize);
+      const here = address + BigInt(at);
+      lines.push(`0x${here.toString(16).padStart(8, "0")}:  ${size > 0 ? format(this.#insn, here) : "(bad)"}`);
+      at += Math.max(size, 1);
+    }
+    return lines;
   }
 
   /** Leaves the block whose code holds `point` before the guest instruction there. */
