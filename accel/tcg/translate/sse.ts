@@ -212,6 +212,18 @@ export const packedUnary = (operation: string, size: number): Emit =>
     t.ir.emit(OP[operation], xmmOffset(i.reg), sourceLow(t, i, size));
   });
 
+/** helper(env, a, b, places) with a source of `size` bytes. */
+export const packedLike = (
+  helper: string,
+  size: 4 | 8 | 16,
+  a?: (t: Translator, i: Insn) => Value,
+  b?: (t: Translator, i: Insn) => Value,
+): Emit =>
+  sse((t, i) => {
+    const source = sourceLow(t, i, size);
+    t.ir.callVoid(helper, a?.(t, i), b?.(t, i), places(xmmOffset(i.reg), source));
+  });
+
 /** Operations with the mask in XMM0. */
 export const packedByXmm0 = (operation: string): Emit =>
   sse((t, i) => {
@@ -229,11 +241,11 @@ export type MmxForm =
   | "high";
 
 /** Reads the MMX or memory operand. */
-function sourceMmx(t: Translator, i: Insn, size = 8): Value {
+export function mmxSource(t: Translator, i: Insn, size = 8): Value {
   return t.isReg(i) ? mmOffset(i.rm) : t.load(t.linear(i, size, false), size);
 }
 
-function writeMmx(t: Translator, index: number, value: Value): void {
+export function writeMmx(t: Translator, index: number, value: Value): void {
   t.ir.mov(mmOffset(index), value);
   t.ir.mov(mmOffset(index) + 8, t.ir.constU(0xffff));
 }
@@ -242,7 +254,7 @@ function writeMmx(t: Translator, index: number, value: Value): void {
 export const mmxPacked = (operation: string, form: MmxForm = "lanes", size = 8): Emit =>
   mmx((t, i) => {
     const { ir } = t;
-    const value = sourceMmx(t, i, size);
+    const value = mmxSource(t, i, size);
     const a = ir.vtemp();
     const b = ir.vtemp();
     ir.mov(a, mmOffset(i.reg));
@@ -259,7 +271,7 @@ export const mmxUnary = (operation: string): Emit =>
   mmx((t, i) => {
     const { ir } = t;
     const a = ir.vtemp();
-    ir.mov(a, sourceMmx(t, i));
+    ir.mov(a, mmxSource(t, i));
     ir.mov(a + 8, ir.const(0));
     ir.callVoid("mmxEnter");
     ir.emit(OP[operation], a, a);
@@ -268,14 +280,14 @@ export const mmxUnary = (operation: string): Emit =>
 
 export const pshufw: Emit = mmx((t, i) => {
   const a = t.ir.vtemp();
-  t.ir.mov(a, sourceMmx(t, i));
+  t.ir.mov(a, mmxSource(t, i));
   t.ir.callVoid("mmxEnter");
   t.ir.callVoid("pshufw", t.ir.constU(i.imm & 0xff), NONE, places(a, a));
   writeMmx(t, i.reg, a);
 });
 
 export const mmxPalignr: Emit = mmx((t, i) => {
-  const value = sourceMmx(t, i);
+  const value = mmxSource(t, i);
   const a = t.ir.vtemp();
   t.ir.mov(a, mmOffset(i.reg));
   t.ir.callVoid("mmxEnter");
@@ -334,7 +346,7 @@ export const mmxMovdStore: Emit = mmx((t, i) => {
 });
 
 export const mmxMovqLoad: Emit = mmx((t, i) => {
-  const value = sourceMmx(t, i);
+  const value = mmxSource(t, i);
   t.ir.callVoid("mmxEnter");
   writeMmx(t, i.reg, value);
 });

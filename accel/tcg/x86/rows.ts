@@ -3,7 +3,14 @@
 import type { OpcodeRow } from "./insn.ts";
 import { INTEGER_ROWS } from "./rows-integer.ts";
 import { SSE_ROWS } from "./rows-sse.ts";
+import { SSE_FLOAT_ROWS } from "./rows-sse-float.ts";
 import { STRING_ROWS } from "./rows-strings.ts";
 import { X87_ROWS } from "./rows-x87.ts";
 
-export const OPCODE_ROWS: readonly OpcodeRow[] = [...INTEGER_ROWS, ...STRING_ROWS, ...SSE_ROWS, ...X87_ROWS];
+export const OPCODE_ROWS: readonly OpcodeRow[] = [
+  ...INTEGER_ROWS,
+  ...STRING_ROWS,
+  ...SSE_ROWS,
+  ...SSE_FLOAT_ROWS,
+  ...X87_ROWS,
+];
