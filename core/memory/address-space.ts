@@ -159,16 +159,7 @@ export class AddressSpace {
     if (before === after) return;
     if (after === 0) this.#pageFlags.delete(page);
     else this.#pageFlags.set(page, after);
-    for (const { base, size, target, enabled } of this.#regions) {
-      if (!enabled || target.kind === "io") continue;
-      const start = target.block.address + (target.offset ?? 0);
-      const at = (page << PAGE_SHIFT) >>> 0;
-      if (at < start || at >= start + size) continue;
-      const index = (base + at - start) / PAGE_SIZE;
-      if (index >= MAP_PAGES) continue;
-      const word = this.pageMap[index];
-      if (word >>> PAGE_SHIFT === page) this.pageMap[index] = (word & ~(PAGE_CODE | PAGE_LOG)) | after;
-    }
+    this.#showFlags(page, after);
   }
 
   /** Tells the write listeners, after a write that bypassed the translator (DMA, loaders). */
@@ -262,13 +253,22 @@ export class AddressSpace {
       const rights = target.kind === "ram" ? PAGE_READ | PAGE_WRITE : PAGE_READ;
       for (let page = first; page < last; page++) this.pageMap[page] = (page * PAGE_SIZE + delta) | rights;
     }
-    for (const [page, flags] of this.#pageFlags) this.#applyFlags(page, flags);
+    for (const [page, flags] of this.#pageFlags) this.#showFlags(page, flags);
     for (const listener of this.#mapListeners) listener();
   }
 
-  #applyFlags(page: number, flags: number): void {
-    this.#pageFlags.delete(page);
-    for (const bit of [PAGE_CODE, PAGE_LOG]) if (flags & bit) this.setPageFlag((page << PAGE_SHIFT) >>> 0, bit, true);
+  /** Puts a page's flags into the page map, wherever the page is mapped. */
+  #showFlags(page: number, flags: number): void {
+    const at = (page << PAGE_SHIFT) >>> 0;
+    for (const { base, size, target, enabled } of this.#regions) {
+      if (!enabled || target.kind === "io") continue;
+      const start = target.block.address + (target.offset ?? 0);
+      if (at < start || at >= start + size) continue;
+      const index = (base + at - start) / PAGE_SIZE;
+      if (index >= MAP_PAGES) continue;
+      const word = this.pageMap[index];
+      if (word >>> PAGE_SHIFT === page) this.pageMap[index] = (word & ~(PAGE_CODE | PAGE_LOG)) | flags;
+    }
   }
 }
 
