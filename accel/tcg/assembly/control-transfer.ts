@@ -312,10 +312,10 @@ function returnStack(env: u32, selector: u32, codeAttr: u32, rpl: u32): u64 {
   return descriptor;
 }
 
-/** Nulls data segments that the new, outer CPL may not use. */
+/** Nulls data segments that the new, outer CPL may not use. A null FS or GS keeps the base that 64-bit code gave it. */
 function dropDataSegments(env: u32, cpl: u32): void {
   for (let i: u32 = 0; i < 6; i++) {
-    if (i === SEG_CS || i === SEG_SS) continue;
+    if (i === SEG_CS || i === SEG_SS || !(load<u32>(env + ENV_SEG_SELECTOR + i * 4) & 0xfffc)) continue;
     const attr = load<u32>(env + ENV_SEG_ATTR + i * 4);
     const conforming = (attr & (ATTR_CODE | ATTR_EC)) === (ATTR_CODE | ATTR_EC);
     if (!conforming && attrDpl(attr) < cpl) setSegmentNull(env, i, 0);
