@@ -95,6 +95,15 @@ function isSnan64(a: u64): bool {
   return isNan64(a) && !(a & QUIET64);
 }
 
+/** Denormals that count as zeros come out of MIN and MAX as zeros. */
+function flushed32(a: u32, mode: u32): u32 {
+  return mode & MODE_DAZ && !(a & 0x7f800000) ? a & 0x80000000 : a;
+}
+
+function flushed64(a: u64, mode: u32): u64 {
+  return mode & MODE_DAZ && !(a & 0x7ff0000000000000) ? a & 0x8000000000000000 : a;
+}
+
 /** One lane, exactly. `a` is the destination operand; FP_SQRT looks at b only. */
 export function operate32(env: u32, op: i32, a: u32, b: u32, mode: u32): u32 {
   const pa = env + A;
@@ -103,7 +112,7 @@ export function operate32(env: u32, op: i32, a: u32, b: u32, mode: u32): u32 {
   if (op === FP_MIN || op === FP_MAX) {
     if (isNan32(a) || isNan32(b)) {
       addFlags(env, IE);
-      return b;
+      return flushed32(b, mode);
     }
   } else if (isNan32(a) || isNan32(b)) {
     if (isSnan32(a) || isSnan32(b)) addFlags(env, IE);
@@ -116,9 +125,7 @@ export function operate32(env: u32, op: i32, a: u32, b: u32, mode: u32): u32 {
   } else if (op === FP_MIN || op === FP_MAX) {
     if (classOf(pa) === DENORMAL || classOf(pb) === DENORMAL) addFlags(env, DE);
     const result = order(pa, pb);
-    const chosen = op === FP_MIN ? (result < 0 ? a : b) : result > 0 ? a : b;
-    // Denormals that count as zeros come out as zeros.
-    return mode & MODE_DAZ && !(chosen & 0x7f800000) ? chosen & 0x80000000 : chosen;
+    return flushed32(op === FP_MIN ? (result < 0 ? a : b) : result > 0 ? a : b, mode);
   } else {
     arithmetic(env, pa, pb, op, F32, mode);
   }
@@ -132,7 +139,7 @@ export function operate64(env: u32, op: i32, a: u64, b: u64, mode: u32): u64 {
   if (op === FP_MIN || op === FP_MAX) {
     if (isNan64(a) || isNan64(b)) {
       addFlags(env, IE);
-      return b;
+      return flushed64(b, mode);
     }
   } else if (isNan64(a) || isNan64(b)) {
     if (isSnan64(a) || isSnan64(b)) addFlags(env, IE);
@@ -145,8 +152,7 @@ export function operate64(env: u32, op: i32, a: u64, b: u64, mode: u32): u64 {
   } else if (op === FP_MIN || op === FP_MAX) {
     if (classOf(pa) === DENORMAL || classOf(pb) === DENORMAL) addFlags(env, DE);
     const result = order(pa, pb);
-    const chosen = op === FP_MIN ? (result < 0 ? a : b) : result > 0 ? a : b;
-    return mode & MODE_DAZ && !(chosen & 0x7ff0000000000000) ? chosen & 0x8000000000000000 : chosen;
+    return flushed64(op === FP_MIN ? (result < 0 ? a : b) : result > 0 ? a : b, mode);
   } else {
     arithmetic(env, pa, pb, op, F64, mode);
   }

@@ -102,6 +102,9 @@ const IMM_EFLAGS: u32 = 1 << 28;
 /** FISTTP */
 const IMM_TRUNCATE: u32 = 1 << 29;
 
+/** FSTP as D9 D8+i: an empty ST(0) is popped and nothing else happens. */
+const IMM_UNCHECKED: u32 = 1 << 30;
+
 const INDEFINITE: u64 = 0xc000000000000000;
 const INDEFINITE_SE: u32 = 0xffff;
 const BCD_MAX: u64 = 999999999999999999;
@@ -450,6 +453,11 @@ export function x87Store(env: u32, address: u64, rip: u64, imm: i32): u64 {
 export function x87StoreSt(env: u32, _a: u64, rip: u64, imm: i32): u64 {
   begin(env, rip, imm);
   const destination = st(env, imm & 7);
+  if (isEmpty(env, 0) && <u32>imm & IMM_UNCHECKED) {
+    commit(env, 0);
+    pop(env);
+    return 0;
+  }
   if (isEmpty(env, 0)) {
     if (!underflow(env)) return 0;
     storeIndefinite(destination);

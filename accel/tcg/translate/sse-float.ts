@@ -77,14 +77,14 @@ export const convertToInteger = (form: "ss" | "sd", truncate: boolean): Emit =>
     t.writeReg(i.reg, size, t.ir.call(helper, value, NONE, size * 8 + (truncate ? 0x100 : 0)), true);
   });
 
-/** CVTPI2PS and CVTPI2PD; the latter touches the MMX state for a register operand only. */
+/** CVTPI2PS and CVTPI2PD: a memory operand leaves the MMX state alone. */
 export const convertFromMmx = (double: boolean): Emit =>
   sse((t, i) => {
     const { ir } = t;
     const source = ir.vtemp();
     ir.mov(source, mmxSource(t, i));
     ir.mov(source + 8, ir.const(0));
-    if (!double || t.isReg(i)) ir.callVoid("mmxEnter");
+    if (t.isReg(i)) ir.callVoid("mmxEnter");
     const helper = double ? "cvtdq2pd" : "cvtdq2ps";
     ir.callVoid(helper, NONE, ir.constU(2), places(xmmOffset(i.reg), source));
   });

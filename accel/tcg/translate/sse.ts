@@ -237,7 +237,7 @@ export type MmxForm =
   | "lanes"
   /** Elements of destination, then source: both go into one vector. */
   | "joined"
-  /** The upper half of the result counts. */
+  /** Interleaved high elements: the upper half of interleaved low ones. */
   | "high";
 
 /** Reads the MMX or memory operand. */
@@ -262,7 +262,7 @@ export const mmxPacked = (operation: string, form: MmxForm = "lanes", size = 8):
     ir.mov(b, value);
     ir.mov(b + 8, ir.const(0));
     ir.callVoid("mmxEnter");
-    apply(t, operation, a, b);
+    apply(t, form === "high" ? operation.replace("_high_", "_low_") : operation, a, b);
     writeMmx(t, i.reg, form === "high" ? a + 8 : a);
   });
 

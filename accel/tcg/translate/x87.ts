@@ -35,6 +35,8 @@ export const TO_STI = 1 << 26;
 export const QUIET = 1 << 27;
 const EFLAGS = 1 << 28;
 export const TRUNCATE = 1 << 29;
+/** FSTP that only pops an empty ST(0). */
+export const UNCHECKED = 1 << 30;
 
 /** Raises #NM where CR0 asks for it. True if it did. */
 function unavailable(t: Translator): boolean {

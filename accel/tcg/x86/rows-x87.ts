@@ -21,6 +21,7 @@ import {
   storeStatus,
   TO_STI,
   TRUNCATE,
+  UNCHECKED,
   wait,
 } from "../translate/x87.ts";
 import type { OpcodeRow } from "./insn.ts";
@@ -128,7 +129,7 @@ for (const [byte, kind] of [
 stack(0xd9, 0, "fld", "STi", register("x87LoadSt"));
 stack(0xdd, 2, "fst", "STi", register("x87StoreSt"));
 stack(0xdd, 3, "fstp", "STi", register("x87StoreSt", POP));
-stack(0xd9, 3, "fstp", "STi", register("x87StoreSt", POP));
+stack(0xd9, 3, "fstp", "STi", register("x87StoreSt", POP | UNCHECKED));
 stack(0xdf, 2, "fstp", "STi", register("x87StoreSt", POP));
 stack(0xdf, 3, "fstp", "STi", register("x87StoreSt", POP));
 stack(0xd9, 1, "fxch", "STi", register("x87Exchange"));
