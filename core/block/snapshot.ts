@@ -10,7 +10,7 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, QemuError } from "../errors.ts";
-import { readFully, writeFully } from "./file-io.ts";
+import { readFully, type VectorFile, vectorFile, writeFully } from "./file-io.ts";
 import { BLOCK_OPEN, type BlockNode, blockFailure, checkRequest, sliceVector, vectorLength } from "./node.ts";
 
 /** Bytes; the file system block size of most guests, so that most writes need nothing from the base. */
@@ -49,14 +49,16 @@ export class SnapshotNode implements BlockNode {
   readonly readOnly = false;
   readonly length: number;
   readonly #base: BlockNode;
-  readonly #file: FileHandle;
+  readonly #handle: FileHandle;
+  readonly #file: VectorFile;
   readonly #allocated = new Bitmap();
   /** The tail of the queue for the allocation lock. */
   #lock: Promise<unknown> = Promise.resolve();
 
   private constructor(base: BlockNode, file: FileHandle) {
     this.#base = base;
-    this.#file = file;
+    this.#handle = file;
+    this.#file = vectorFile(file.fd);
     this.length = base.length;
     this.name = `snapshot:${base.name}`;
   }
@@ -116,7 +118,7 @@ export class SnapshotNode implements BlockNode {
 
   async close(): Promise<void> {
     await this.#lock;
-    await this.#file.close();
+    await this.#handle.close();
     await this.#base.close();
   }
 

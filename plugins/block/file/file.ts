@@ -6,12 +6,21 @@
 import { readFileSync } from "node:fs";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import type { BlockProtocol } from "../../../core/block/driver.ts";
-import { readFully, type VectorFile, writeFully } from "../../../core/block/file-io.ts";
+import { readFully, type VectorFile, vectorFile, writeFully } from "../../../core/block/file-io.ts";
 import { BLOCK_OPEN, type BlockNode, blockFailure, checkRequest, vectorLength } from "../../../core/block/node.ts";
 import { QemuError } from "../../../core/errors.ts";
 
-/** The part of a file handle that a node uses. */
+/** What a node does with an open file. */
 export type NodeFile = VectorFile & Pick<FileHandle, "datasync" | "truncate" | "close">;
+
+function nodeFile(handle: FileHandle): NodeFile {
+  return {
+    ...vectorFile(handle.fd),
+    datasync: () => handle.datasync(),
+    truncate: (length) => handle.truncate(length),
+    close: () => handle.close(),
+  };
+}
 
 export class FileNode implements BlockNode {
   readonly name: string;
@@ -86,8 +95,8 @@ export const FILE_PROTOCOL: BlockProtocol = {
     const file = await tryOpen(path, readOnly);
     try {
       const stat = await file.stat();
-      if (stat.isFile()) return new FileNode(path, file, stat.size, readOnly);
-      if (stat.isBlockDevice()) return new FileNode(path, file, blockDeviceSize(path, stat.rdev), readOnly);
+      if (stat.isFile()) return new FileNode(path, nodeFile(file), stat.size, readOnly);
+      if (stat.isBlockDevice()) return new FileNode(path, nodeFile(file), blockDeviceSize(path, stat.rdev), readOnly);
       throw cannotOpen(path, stat.isDirectory() ? REASONS["EISDIR"] : "Not a regular file or block device");
     } catch (error) {
       await file.close();

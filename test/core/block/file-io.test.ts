@@ -6,10 +6,10 @@ import { blockFailure, deviceError } from "../../../core/block/node.ts";
 /** A file that moves at most `chunk` bytes a call and holds at most `capacity`. */
 function slowFile(bytes: Uint8Array, chunk: number, capacity = bytes.length) {
   const calls: number[] = [];
-  const move = (iov: readonly NodeJS.ArrayBufferView[], at: number, limit: number, write: boolean): number => {
+  const move = (parts: readonly Uint8Array[], at: number, limit: number, write: boolean): number => {
     let left = Math.max(0, Math.min(chunk, limit - at));
     let moved = 0;
-    for (const part of iov as Uint8Array[]) {
+    for (const part of parts) {
       const count = Math.min(part.length, left);
       if (write) bytes.set(part.subarray(0, count), at);
       else part.set(bytes.subarray(at, at + count));
@@ -20,17 +20,14 @@ function slowFile(bytes: Uint8Array, chunk: number, capacity = bytes.length) {
     calls.push(moved);
     return moved;
   };
-  const file = {
-    readv: async (buffers: NodeJS.ArrayBufferView[], position: number) => ({
-      bytesRead: move(buffers, position, bytes.length, false),
-      buffers,
-    }),
-    writev: async (buffers: NodeJS.ArrayBufferView[], position: number) => {
+  const file: VectorFile = {
+    read: async (parts, position) => move(parts, position, bytes.length, false),
+    write: async (parts, position) => {
       if (position >= capacity) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
-      return { bytesWritten: move(buffers, position, capacity, true), buffers };
+      return move(parts, position, capacity, true);
     },
   };
-  return { file: file as unknown as VectorFile, calls };
+  return { file, calls };
 }
 
 test("short reads are continued, across parts", async () => {

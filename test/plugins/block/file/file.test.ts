@@ -62,8 +62,8 @@ test("errors of the system keep their meaning", async () => {
     const fail = async (): Promise<never> => {
       throw Object.assign(new Error(code), { code });
     };
-    const file = { readv: fail, writev: fail, datasync: fail, truncate: fail, close: fail };
-    return new FileNode("x.img", file as unknown as NodeFile, 4096, false);
+    const file: NodeFile = { read: fail, write: fail, datasync: fail, truncate: fail, close: fail };
+    return new FileNode("x.img", file, 4096, false);
   };
   const enospc = await failure(failing("ENOSPC").write(512, [new Uint8Array(512)]));
   assert.is(enospc.code, "block-no-space");
