@@ -6,6 +6,8 @@
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import * as module from "node:module";
+import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -30,7 +32,17 @@ function handOver(node) {
   child.on("exit", (status) => process.exit(status === null ? 1 : status));
 }
 
+/** Keeps compiled code between runs: saves most of the start-up time, in the machine's thread too. */
+function keepCompiledCode() {
+  if (!process.env.NODE_COMPILE_CACHE) {
+    const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+    process.env.NODE_COMPILE_CACHE = join(cache, "qemu-next", "code");
+  }
+  module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
+}
+
 if (Number(process.versions.node.split(".")[0]) >= NEEDED) {
+  keepCompiledCode();
   import("./qemu-next.ts");
 } else {
   const node = findNode();

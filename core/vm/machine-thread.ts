@@ -9,6 +9,8 @@
  *     guest code, until the slice is over, or sleep until the next timer or the doorbell when the CPU is halted
  */
 
+import { once } from "node:events";
+import { parentPort } from "node:worker_threads";
 import type { VcpuExit } from "../accel.ts";
 import type { BlockPort } from "../block/port.ts";
 import { RemoteBlockPort } from "../block/remote.ts";
@@ -32,8 +34,9 @@ import { ControlPanel } from "./control.ts";
 import { type MachineNotes, type MachinePlan, type RunState, STATE_ARENA_SIZE, WAKE_SECTION_SIZE } from "./protocol.ts";
 import { wallClock } from "./wall-clock.ts";
 
-/** Runs the machine of `plan` with the plugins of `host`; resolves when the I/O thread has ended it. */
-export async function runMachineThread(plan: MachinePlan, host: PluginHost): Promise<void> {
+/** Waits for the plan, then runs its machine with the plugins of `host`; resolves when the I/O thread has ended it. */
+export async function runMachineThread(host: PluginHost): Promise<void> {
+  const [plan] = (await once(parentPort!, "message")) as [MachinePlan];
   const thread = new MachineThread(plan, host);
   if (await thread.assemble()) thread.run();
 }

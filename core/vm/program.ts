@@ -2,19 +2,24 @@
 
 import { writeSync } from "node:fs";
 import { constants } from "node:os";
+import { Worker } from "node:worker_threads";
 import { messageOf, QemuError } from "../errors.ts";
 import { messageOptions, readCommandLine } from "../options/command-line.ts";
 import type { PluginHost } from "../plugin/host.ts";
-import { Vm } from "./vm.ts";
+import type { Vm } from "./vm.ts";
 
 export interface ProgramEnvironment {
   readonly name: string;
   readonly version: string;
   readonly host: PluginHost;
+  /** The program of the machine's thread; it calls `runMachineThread`. */
   readonly threadProgram: URL;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Words that make the program print something and end. */
+const PRINTS = /^(--?(h|help|version)|(.*,)?(help|\?))$/;
 
 /** An error as the user sees it: `qemu-next: -opt arg: message`, then what to do. A bug of ours shows its stack. */
 export function formatError(program: string, error: unknown, trace: boolean): string {
@@ -40,7 +45,10 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
       // Nobody listens on standard error.
     }
   };
+  let thread: Worker | undefined;
   try {
+    // The thread starts while the command line is read: that is a good part of the start-up time.
+    if (!args.some((arg) => PRINTS.test(arg))) thread = new Worker(threadProgram, { name: "machine" });
     const line = await readCommandLine(args, host, { name, version: `${name} emulator version ${version}\n` });
     host.hooks.cmdline.call(args);
     if (line.kind === "text") {
@@ -61,12 +69,16 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     for (const signal of SIGNALS) process.on(signal, onSignal);
     const inform = (message: string): void => say(`${name}: ${message}\n`);
     const report = (error: unknown): void => say(formatError(name, error, trace));
-    vm = await Vm.start({ host, threadProgram, version, inform, report }, line);
+    const { Vm } = await import("./vm.ts");
+    thread ??= new Worker(threadProgram, { name: "machine" });
+    vm = await Vm.start({ host, thread, version, inform, report }, line);
     const status = await vm.ended;
     host.hooks.shutdown.call();
     return status;
   } catch (error) {
     say(formatError(name, error, trace));
     return 1;
+  } finally {
+    await thread?.terminate();
   }
 }

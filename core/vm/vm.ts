@@ -5,7 +5,7 @@
  */
 
 import { unlinkSync, writeFileSync } from "node:fs";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { openImage } from "../block/driver.ts";
 import type { BlockNode } from "../block/node.ts";
 import { BlockServer, createRemoteBlockPlan } from "../block/remote.ts";
@@ -34,8 +34,8 @@ const END_TIMEOUT_MS = 2000;
 /** What the program around the machine gives. */
 export interface VmEnvironment {
   readonly host: PluginHost;
-  /** The machine thread's program; it calls `runMachineThread` with workerData. */
-  readonly threadProgram: URL;
+  /** The machine's thread: runs `awaitMachine`, and gets the plan as a message. It may still be starting. */
+  readonly thread: Worker;
   readonly version: string;
   /** A line for the user on standard error. */
   inform(message: string): void;
@@ -262,12 +262,7 @@ export class Vm {
     const ready = new Promise<void>((resolve, reject) => {
       this.#ready = { resolve, reject };
     });
-    const worker = new Worker(this.environment.threadProgram, {
-      workerData: this.#plan,
-      stdin: false,
-      name: "machine",
-      resourceLimits: { maxOldGenerationSizeMb: 4096 },
-    });
+    const worker = this.environment.thread;
     this.#worker = worker;
     worker.on("error", (error) => {
       const failure = new QemuError("internal", `the machine's thread failed: ${messageOf(error)}`, { cause: error });
@@ -282,6 +277,7 @@ export class Vm {
       this.#mailbox.abandon(gone);
       this.#threadEnded();
     });
+    worker.postMessage(this.#plan);
     void this.#pump();
     await ready;
   }
