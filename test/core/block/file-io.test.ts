@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { readFully, type VectorFile, writeFully } from "../../../core/block/file-io.ts";
+import { Pacer, readFully, type VectorFile, writeFully } from "../../../core/block/file-io.ts";
 import { blockFailure, deviceError } from "../../../core/block/node.ts";
 
 /** A file that moves at most `chunk` bytes a call and holds at most `capacity`. */
@@ -70,6 +70,34 @@ test("more parts than one system call takes", async () => {
   );
   assert.is(calls.length, 2);
   assert.ok(bytes.every((byte, i) => byte === ((i >> 1) & 0xff)));
+});
+
+test("small requests are done at once until one is slow", async () => {
+  let now = 0;
+  const pacer = new Pacer(() => now);
+  const request = (length: number, milliseconds: number): Promise<string> =>
+    pacer.run(
+      length,
+      () => {
+        now += milliseconds;
+        return "direct";
+      },
+      async () => "queued",
+    );
+  assert.is(await request(4096, 0.1), "direct");
+  assert.is(await request(1 << 20, 0), "queued");
+  assert.is(await request(4096, 5), "direct");
+  for (let i = 0; i < 256; i++) assert.is(await request(4096, 0), "queued");
+  assert.is(await request(4096, 0), "direct");
+  const fails = pacer.run(
+    1,
+    () => assert.unreachable() as never,
+    async () => "queued",
+  );
+  await fails.then(
+    () => assert.unreachable(),
+    () => {},
+  );
 });
 
 test.run();
