@@ -15,8 +15,9 @@ export class InfoRegistry {
     this.#providers.set(subject, before ? () => before() + provider() : provider);
   }
 
-  /** The text, or undefined when nobody provides the subject. */
+  /** The text, its last line ended, or undefined when nobody provides the subject. */
   text(subject: string): string | undefined {
-    return this.#providers.get(subject)?.();
+    const text = this.#providers.get(subject)?.();
+    return text === undefined || text === "" || text.endsWith("\n") ? text : `${text}\n`;
   }
 }
