@@ -63,7 +63,17 @@ type Operand = RegisterOperand | MemoryOperand | ImmediateOperand | FarOperand;
 
 const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
 const SEGMENT_PREFIX = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
-const SIZES: Readonly<Record<string, number>> = { byte: 1, word: 2, dword: 4, qword: 8, tword: 10, oword: 16 };
+const SIZES: Readonly<Record<string, number>> = {
+  byte: 1,
+  word: 2,
+  dword: 4,
+  qword: 8,
+  tword: 10,
+  tbyte: 10,
+  oword: 16,
+  xmmword: 16,
+  ymmword: 32,
+};
 
 const REGISTERS = new Map<string, RegisterOperand>();
 
@@ -136,8 +146,6 @@ const ALIASES: Readonly<Record<string, string>> = {
   popa: "popaw",
   pushf: "pushfw",
   popf: "popfw",
-  jmpf: "jmp",
-  callf: "call",
 };
 
 /** Mnemonics whose size suffix is that of the mode. */
@@ -302,7 +310,7 @@ class Encoding {
         return;
       case "R":
         // PINSRW and its kin name a 32-bit register though they use 16 bits of it.
-        this.rm = this.general(operand, type === "v" || type === "y" ? type : "");
+        this.memoryOr(operand, type, () => this.general(operand, type === "v" || type === "y" ? type : ""));
         return;
       case "G":
         this.modrmReg = this.general(operand, type).index;
@@ -349,6 +357,7 @@ class Encoding {
       case "J":
         if (operand.kind !== "immediate") throw new Mismatch();
         if (operand.size !== undefined && notation[0] === "I" && type !== "b") this.typed(type, operand.size, false);
+        if (operand.size !== undefined && operand.size > 1 && notation === "Ib") this.sized(operand.size);
         if (operand.size === 1 && type !== "b") throw new Mismatch();
         if (operand.short && type !== "b") throw new Mismatch();
         this.immediates.push({ value: operand.value, type: notation });
@@ -418,7 +427,7 @@ class Encoding {
       if (bits === 64 ? addressSize !== 4 : addressSize === 8) throw new Mismatch();
       bytes.push(0x67);
     }
-    if (usesSize && row.prefix !== "66" && row.vex === undefined) bytes.push(0x66);
+    if (usesSize && row.prefix !== "66" && row.prefix !== "none" && row.vex === undefined) bytes.push(0x66);
     if (row.vex) {
       const pp = { none: 0, "66": 1, f3: 2, f2: 3 }[row.prefix ?? "none"];
       const w = (row.vex.w ?? (rexW ? 1 : 0)) << 7;
@@ -623,7 +632,7 @@ class Assembler {
     let size: number | undefined;
     let short = false;
     for (;;) {
-      const match = /^(byte|word|dword|qword|tword|oword|short|near|far|strict)\b\s*/i.exec(rest);
+      const match = /^(byte|word|dword|qword|tword|tbyte|oword|xmmword|ymmword|short|near|far|strict)\b\s*/i.exec(rest);
       if (!match) break;
       const word = match[1].toLowerCase();
       if (word in SIZES) size = SIZES[word];
@@ -735,7 +744,9 @@ class Assembler {
       return;
     }
     if (name in BY_MODE && !CANDIDATES.has(name)) name = BY_MODE[name][this.bits === 16 ? 0 : this.bits === 32 ? 1 : 2];
-    const far = /^(jmp|call)\b/.test(name) && (operands[0]?.kind === "far" || /^\s*far\b/i.test(text));
+    const explicit = /^(jmp|call)f$/.test(name);
+    if (explicit) name = name.slice(0, -1);
+    const far = explicit || (/^(jmp|call)$/.test(name) && (operands[0]?.kind === "far" || /^far\b/i.test(text)));
     const names = far
       ? [`${name}f`, `${name} far`, name]
       : [name, ALIASES[name] ?? name, ...(name === "movq" ? ["movd"] : [])];

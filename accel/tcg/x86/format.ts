@@ -70,7 +70,7 @@ function memory(i: Insn, size: number | undefined, nextAddress: bigint | undefin
   const disp = (BigInt(i.dispHigh) << 32n) | BigInt(i.disp >>> 0);
   let text: string;
   if (i.base === BASE_RIP && nextAddress !== undefined) {
-    text = hex(BigInt.asUintN(i.addrSize * 8, nextAddress + disp));
+    text = `rel ${hex(BigInt.asUintN(i.addrSize * 8, nextAddress + disp))}`;
   } else {
     if (i.base === BASE_RIP) terms.push(i.addrSize === 8 ? "rip" : "eip");
     else if (i.base >= 0) terms.push(registerName(i.base, i.addrSize, true));
@@ -82,6 +82,9 @@ function memory(i: Insn, size: number | undefined, nextAddress: bigint | undefin
   const segment = i.segment >= 0 ? `${SEGMENTS[i.segment]}:` : "";
   return `${size === undefined ? "" : (SIZE_NAMES[size] ?? "")}${segment}[${text}]`;
 }
+
+/** Instructions whose byte immediate is sign-extended to the operand size. */
+const SIGN_EXTENDED = /^(add|or|adc|sbb|and|sub|xor|cmp|imul|push)$/;
 
 const vectorName = (i: Insn, index: number): string => `${i.vex && i.vexL ? "ymm" : "xmm"}${index}`;
 
@@ -134,13 +137,13 @@ function operand(i: Insn, notation: string, nextAddress: bigint | undefined): st
       return `dr${i.reg}`;
     case "O":
       return memory(i, undefined, nextAddress);
-    case "I":
-      return hex(
-        unsignedImm(
-          i,
-          type === "b" && (i.row.operands.includes("v") || i.row.name === "push") ? i.opSize : (size ?? 1),
-        ),
-      );
+    case "I": {
+      // Narrow immediates are sign-extended to the operand size where there is one.
+      const extended =
+        type === "z" || (type === "b" && SIGN_EXTENDED.test(i.row.name) && !/[EA][bL]/.test(i.row.operands));
+      const sizeName = i.row.name === "push" && i.prefix66 ? SIZE_NAMES[i.opSize] : "";
+      return sizeName + hex(unsignedImm(i, extended ? i.opSize : (size ?? 1)));
+    }
     case "J": {
       if (nextAddress === undefined) return `$${i.imm + i.length >= 0 ? "+" : ""}${hex(BigInt(i.imm + i.length))}`;
       return hex(BigInt.asUintN(i.opSize * 8, nextAddress + BigInt(i.imm)));
