@@ -9,6 +9,7 @@
  *  3. Interrupts are looked at between blocks only; whoever raises one sets exitRequest, so that is soon.
  */
 
+import { randomBytes } from "node:crypto";
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
@@ -133,10 +134,12 @@ export class TcgVcpu implements Vcpu {
         if (apic) apic.tpr = value;
       },
       readTsc: () => this.#msrs.tsc(clock.now()),
+      random: () => randomBytes(8).readBigUInt64LE(),
       readMsr: (index) => this.#msrs.read(index >>> 0, clock.now()),
       writeMsr: (index) => this.#msrs.write(index >>> 0, clock.now()),
       cpuid: (leaf, subleaf) => this.#model.cpuid(this.state, leaf >>> 0, subleaf >>> 0, apic),
       ferr: () => this.#environment.ferr?.(true),
+      smmChanged: (active) => this.#environment.smmChanged?.(active !== 0),
     });
     memory.onWrite((address, length) => this.#written(address, length));
     memory.onMapChange(() => this.#flushTlb());
@@ -387,7 +390,6 @@ export class TcgVcpu implements Vcpu {
     }
     if (pending & IRQ_SMI && this.#field("smm") === 0) {
       this.#withdraw(IRQ_SMI);
-      this.#setField("halted", 0);
       return this.#guarded("enterSmm") ? "taken" : "triple-fault";
     }
     if (this.#field("inhibit") !== 0) return "none";

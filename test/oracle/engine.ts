@@ -105,10 +105,12 @@ export class OracleEngine {
       readTpr: absent,
       writeTpr: absent,
       readTsc: absent,
+      random: absent,
       readMsr: absent,
       writeMsr: absent,
       cpuid: absent,
       ferr: () => {},
+      smmChanged: () => {},
     });
     const { table, numbers, exports } = this.#helpers;
     const module = new WebAssembly.Module(generateInterpreter(memory.buffer.byteLength / 65536, table.length));

@@ -29,8 +29,14 @@ export declare function readMsr(index: u32): i32;
 /** Writes env.scratch[0]; 0 raises #GP. */
 export declare function writeMsr(index: u32): i32;
 
+/** 64 random bits. */
+export declare function random(): u64;
+
 /** Fills env.scratch[0..3] (as u64) with EAX, EBX, ECX and EDX of a CPUID leaf. */
 export declare function cpuid(leaf: u32, subleaf: u32): void;
 
 /** FERR#: an unmasked x87 exception while CR0.NE is clear. */
 export declare function ferr(): void;
+
+/** System Management Mode begins (1) or ends (0): the chipset shows or hides SMRAM. */
+export declare function smmChanged(active: u32): void;

@@ -6,6 +6,7 @@
 import { EXC_DE, EXC_GP, raise, raiseError } from "./fault";
 import { getFlags, setFlags } from "./flags";
 import { CC_A, CC_C, CC_P, CC_S, CC_Z, ENV_REGS } from "./generated/env";
+import { random } from "./host";
 import { loadU64, probeWrite, storeU64 } from "./mmu";
 
 const RAX: u32 = ENV_REGS;
@@ -258,6 +259,11 @@ export function crc32(_env: u32, a: u64, b: u64, imm: i32): u64 {
     b >>= 4;
   }
   return crc;
+}
+
+/** IR: 64 random bits, for RDRAND and RDSEED. */
+export function readRandom(_env: u32, _a: u64, _b: u64, _imm: i32): u64 {
+  return random();
 }
 
 /** IR: PDEP of `a` into mask `b`. */

@@ -14,10 +14,12 @@ export interface HelperHost {
   readTpr(): number;
   writeTpr(value: number): void;
   readTsc(): bigint;
+  random(): bigint;
   readMsr(index: number): number;
   writeMsr(index: number): number;
   cpuid(leaf: number, subleaf: number): void;
   ferr(): void;
+  smmChanged(active: number): void;
 }
 
 export interface Helpers {

@@ -75,6 +75,7 @@ export class TestCpu {
       readTpr: () => 5,
       writeTpr: (value: number) => log.push(`tpr ${value}`),
       readTsc: () => 0x123456789n,
+      random: () => 0x0123456789abcdefn,
       readMsr: (index: number) => (index === 0x10 ? 1 : 0),
       writeMsr: (index: number) => (index === 0x10 ? 1 : 0),
       cpuid: () => {},
