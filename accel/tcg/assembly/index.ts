@@ -11,6 +11,7 @@ export * from "./interrupts";
 export * from "./mmu";
 export * from "./ports";
 export * from "./segments";
+export * from "./smm";
 export * from "./sse-convert";
 export * from "./sse-float";
 export * from "./sse-int";

@@ -13,7 +13,7 @@ import {
   HF_VM,
 } from "./generated/env";
 import { portIn, portOut } from "./host";
-import { loadU16K } from "./mmu";
+import { loadU16K, probeWrite } from "./mmu";
 import { ATTR_P } from "./registers";
 import { attrType, TYPE_TSS32, TYPE_TSS32_BUSY } from "./segments";
 
@@ -53,5 +53,11 @@ export function ioOut(env: u32, a: u64, b: u64, imm: i32): u64 {
   checkPort(env, port, imm);
   portOut(port, imm, imm === 4 ? <u32>b : <u32>b & ((1 << (imm * 8)) - 1));
   matchPortBreakpoints(env, port, imm);
+  return 0;
+}
+
+/** IR: before INS reads its port: raises what a store of `imm` bytes at linear address `a` would raise. */
+export function probeStore(env: u32, a: u64, _b: u64, imm: i32): u64 {
+  probeWrite(env, a, imm);
   return 0;
 }

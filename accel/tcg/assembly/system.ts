@@ -82,3 +82,16 @@ export function bound(env: u32, a: u64, b: u64, imm: i32): u64 {
   if (index < lower || index > upper) raise(env, EXC_BR);
   return 0;
 }
+
+/** IR: MONITOR: no extensions in RCX (`a`). */
+export function monitor(env: u32, a: u64, _b: u64, _imm: i32): u64 {
+  if (a) raiseError(env, EXC_GP, 0);
+  return 0;
+}
+
+/** IR: MWAIT with extensions `a`. Nobody else writes to memory: only an interrupt can end the wait. */
+export function mwait(env: u32, a: u64, _b: u64, _imm: i32): u64 {
+  if (a & ~1) raiseError(env, EXC_GP, 0);
+  if (load<u64>(env + ENV_EFLAGS) & EFLAGS_IF) store<u32>(env + ENV_HALTED, 1);
+  return 0;
+}
