@@ -49,6 +49,7 @@ export async function createIrMachine(): Promise<IrMachine> {
     cpuid: never,
     ferr: never,
     smmChanged: never,
+    random: never,
   });
   const pages = memory.buffer.byteLength / 65536;
   const { exports } = new WebAssembly.Instance(
