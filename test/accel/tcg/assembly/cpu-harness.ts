@@ -79,6 +79,8 @@ export class TestCpu {
       readMsr: (index: number) => (index === 0x10 ? 1 : 0),
       writeMsr: (index: number) => (index === 0x10 ? 1 : 0),
       cpuid: () => {},
+      ferr: () => log.push("ferr"),
+      smmChanged: (active: number) => log.push(`smm ${active}`),
     };
     const imports = { host, env: { memory: memory.memory } } as unknown as WebAssembly.Imports;
     this.helpers = new WebAssembly.Instance(module, imports).exports as Record<string, Helper>;
