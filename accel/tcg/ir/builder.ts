@@ -20,7 +20,19 @@ const VTEMPS = 32;
 /** No operand. */
 export const NONE = -1;
 
+/** Helpers whose only effect is their result, from arguments alone. */
+const PURE = ["mulHighUnsigned", "mulHighSigned", "crc32", "pdep", "pext"];
+/** The same, but they also look at ccOp, ccDst, ccSrc and ccSrc2. */
+const FLAG_READERS = ["computeFlags", "computeFlagsOf", "computeCarry"];
+
+/** What a helper does besides returning a value. */
+export const HELPER_ANYTHING = 0;
+export const HELPER_PURE = 1;
+export const HELPER_READS_FLAGS = 2;
+
 export class IrBuilder {
+  /** HELPER_* by number. */
+  readonly helperEffects: Uint8Array;
   /** Number of ops so far; the arrays below are valid up to it. */
   count = 0;
   readonly op = new Uint16Array(MAX_OPS);
@@ -46,6 +58,11 @@ export class IrBuilder {
   /** `helpers` numbers the helper functions by name. */
   constructor(helpers: ReadonlyMap<string, number>) {
     this.#helpers = helpers;
+    this.helperEffects = new Uint8Array(Math.max(0, ...helpers.values()) + 1);
+    for (const [name, number] of helpers) {
+      if (PURE.includes(name)) this.helperEffects[number] = HELPER_PURE;
+      if (FLAG_READERS.includes(name)) this.helperEffects[number] = HELPER_READS_FLAGS;
+    }
   }
 
   reset(): void {

@@ -9,7 +9,7 @@
  */
 
 import { ENV } from "../env.ts";
-import { CONST_BASE, type IrBuilder, NONE, type Value } from "./builder.ts";
+import { CONST_BASE, HELPER_ANYTHING, HELPER_READS_FLAGS, type IrBuilder, NONE, type Value } from "./builder.ts";
 import { fold } from "./fold.ts";
 import { OP, OP_ROWS } from "./ops.ts";
 
@@ -36,6 +36,8 @@ const ZERO_HIGH = OP_ROWS.map(
     (kind === "pure" && signature?.startsWith("i=") === true) ||
     ["ext32u", "lea32", "ld8u", "ld16u", "ld32u", "envld8u", "envld16u", "envld32u"].includes(name),
 );
+/** What the helpers that compute flags read. */
+const FLAG_SLOTS = [ENV.ccOp, ENV.ccDst, ENV.ccSrc, ENV.ccSrc2].map((offset) => offset >> 3);
 const REMOVED = -1;
 
 export class Optimizer {
@@ -116,7 +118,7 @@ export class Optimizer {
         if (KIND[code] === "call") this.#forget();
         continue;
       }
-      if (KIND[code] === "call") this.#forget();
+      if (KIND[code] === "call" && ir.helperEffects[c[i]] === HELPER_ANYTHING) this.#forget();
       const target = d[i];
       const slot = target >> 3;
       if (VECTOR[code]) {
@@ -241,10 +243,11 @@ export class Optimizer {
           continue;
       }
       const vector = VECTOR[code];
+      const effects = code === OP.call ? ir.helperEffects[c[i]] : HELPER_ANYTHING;
       if (WRITES[code]) {
         const slot = d[i] >> 3;
         const wanted = live[slot] === 1 || (vector && live[slot + 1] === 1);
-        if (!wanted && !MAY_FAULT[code]) {
+        if (!wanted && (!MAY_FAULT[code] || effects !== HELPER_ANYTHING)) {
           this.#keep[i] = 0;
           continue;
         }
@@ -255,8 +258,9 @@ export class Optimizer {
         live[slot] = 0;
         if (vector) live[slot + 1] = 0;
       }
-      if (kind === "call") this.#allVisibleLive();
-      else if (MAY_FAULT[code]) this.#allLive();
+      if (effects === HELPER_READS_FLAGS) for (const slot of FLAG_SLOTS) live[slot] = 1;
+      else if (effects === HELPER_ANYTHING && kind === "call") this.#allVisibleLive();
+      else if (effects === HELPER_ANYTHING && MAY_FAULT[code]) this.#allLive();
       if (READS_A[code]) this.#use(a[i], vector && kind !== "load" && kind !== "store");
       if (READS_B[code]) this.#use(b[i], vector);
       if (kind === "select") {
