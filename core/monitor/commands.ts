@@ -4,7 +4,7 @@
  */
 
 import { writeFile } from "node:fs/promises";
-import { encodeImage } from "../display/screendump.ts";
+import { encodeImage, type ImageFormat } from "../display/screendump.ts";
 import { messageOf, QemuError } from "../errors.ts";
 import { KEY_CODES } from "../input/keys.ts";
 import { parseChoice, parseInteger } from "../options/values.ts";
@@ -111,14 +111,18 @@ async function memoryCommand(vm: Vm, name: string, words: readonly string[]): Pr
   return replyText((await vm.command(name, { format, address })).json);
 }
 
-async function screendump(vm: Vm, words: readonly string[]): Promise<string> {
-  const at = words.indexOf("-f");
-  const format = at < 0 ? "ppm" : parseChoice("format", words[at + 1] ?? "", ["ppm", "png"]);
-  const [file] = at < 0 ? words : words.filter((_, i) => i !== at && i !== at + 1);
-  if (file === undefined) throw new QemuError("bad-arguments", "missing file name");
+async function screenImage(vm: Vm, format: ImageFormat): Promise<Uint8Array> {
   const { json, bytes = new Uint8Array(0) } = await vm.command("screen");
   const { width, height } = json as { width: number; height: number };
-  const image = await encodeImage({ width, height, data: bytes }, format);
+  return encodeImage({ width, height, data: bytes }, format);
+}
+
+async function screendump(vm: Vm, words: readonly string[]): Promise<string> {
+  const at = words.indexOf("-f");
+  const format = at < 0 ? "ppm" : parseChoice("format", words[at + 1] ?? "", ["ppm", "png", "txt"]);
+  const [file] = at < 0 ? words : words.filter((_, i) => i !== at && i !== at + 1);
+  if (file === undefined) throw new QemuError("bad-arguments", "missing file name");
+  const image = format === "txt" ? replyText((await vm.command("screen_text")).json) : await screenImage(vm, format);
   try {
     await writeFile(file, image);
   } catch (cause) {
@@ -230,7 +234,7 @@ export const COMMANDS: readonly MonitorCommand[] = [
   {
     names: ["screendump"],
     arguments: "filename [-f format]",
-    help: "save screen from head 0 into PPM or PNG image 'filename'",
+    help: "save screen from head 0 into PPM or PNG image 'filename', or its text with -f txt",
     run: screendump,
   },
   {

@@ -113,7 +113,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 
   screen_text({ displays }) {
-    return (displays[0]?.text?.() ?? []).map((row) => `${row}\n`).join("");
+    const rows = displays[0]?.text?.();
+    if (!rows) throw new QemuError("no-text", "The screen is not in a text mode");
+    return rows.map((row) => `${row}\n`).join("");
   },
 };
 
