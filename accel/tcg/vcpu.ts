@@ -62,6 +62,8 @@ const FETCH_FAULT = 0;
 const FETCH_MMIO = 1;
 const STEP_FLAGS = HF_TF | HF_DEBUG | HF_RF | HF_INHIBIT;
 const EFLAGS_IF = 0x200;
+/** See assembly/fetch.ts. */
+const EXC_STALE_BLOCK = 256;
 const MAX_INSN_LENGTH = 15;
 
 /** Thrown through wasm frames when a helper raises a guest exception. */
@@ -340,6 +342,11 @@ export class TcgVcpu implements Vcpu {
     if (this.#field("exactRip") !== 0) return this.#deliverFault();
     const address = this.#field("opPointer");
     const block = this.#cache.blockAt(address) ?? this.#transient;
+    if (block && this.#field("excVector") === EXC_STALE_BLOCK) {
+      this.#setField("excVector", -1);
+      if (!block.dead) this.#cache.kill(block);
+      return true;
+    }
     if (block) {
       if (address < block.code + block.points[0] && block.insns > 1) return this.#runSingle();
       const point = insnPointAt(block, address);
@@ -433,14 +440,6 @@ export class TcgVcpu implements Vcpu {
     if (phys === FETCH_MMIO) return this.#translateOutsideMemory();
     const block = this.#cache.find(phys, this.#field("hflags"));
     if (!block) return this.#translate(phys, maxInsns);
-    if (block.secondPage !== 0) {
-      const second = this.#nextPage(phys);
-      if (second === 0) return undefined;
-      if (second !== block.secondPage) {
-        this.#cache.kill(block);
-        return this.#translate(phys, maxInsns);
-      }
-    }
     this.#cache.publish(block);
     return block;
   }

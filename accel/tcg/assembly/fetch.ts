@@ -1,5 +1,6 @@
 /** Where the next instruction is: what the run loop asks before it looks for a block. */
 
+import { raise, rethrow } from "./fault";
 import { ENV_EXC_VECTOR, ENV_HFLAGS, ENV_RIP, ENV_SCRATCH, ENV_SEG_BASE, HF_CS64 } from "./generated/env";
 import { fetchPage, PLACE_FAULT, PLACE_MMIO } from "./mmu";
 
@@ -27,4 +28,16 @@ function locate(env: u32, offset: u64): u32 {
  */
 export function locateCode(env: u32, offset: u32): u32 {
   return locate(env, offset);
+}
+
+/** The vector of a block whose second page has moved: not an exception of the guest's, the run loop translates anew. */
+const EXC_STALE_BLOCK: i32 = 256;
+
+/** IR: at the start of a block that goes on in the next page: that page must still be at `imm`. */
+export function checkNextPage(env: u32, _a: u64, _b: u64, imm: i32): u64 {
+  const linear = load<u64>(env + ENV_RIP) + load<u64>(env + CS_BASE);
+  const place = locate(env, 0x1000 - (linear & 0xfff));
+  if (place === FETCH_FAULT) rethrow();
+  if (place !== <u32>imm) raise(env, EXC_STALE_BLOCK);
+  return 0;
 }

@@ -82,6 +82,7 @@ export class BlockTranslator {
         secondPage = source.nextPage();
         if (secondPage === 0) return undefined;
         length = this.#decodeStraddling(source, secondPage, codeSize);
+        if (length > source.available) ir.callVoid("checkNextPage", NONE, NONE, secondPage | 0);
       }
       insns++;
       if (length <= 0) {

@@ -108,9 +108,8 @@ export class CodeCache {
     if (block.secondPage !== 0) this.#addToPage(block, block.secondPage >>> PAGE_SHIFT);
   }
 
-  /** Lets exit_lookup find the block. Blocks that cross pages stay out: their second page needs a look each time. */
+  /** Lets exit_lookup find the block. */
   publish(block: TranslationBlock): void {
-    if (block.secondPage !== 0) return;
     const at = this.#lookupIndex(block.phys);
     this.#i32[at] = block.phys;
     this.#i32[at + 1] = block.hflags;
@@ -119,7 +118,6 @@ export class CodeCache {
 
   /** Makes the exit_chain instruction at `exit` lead to `block`. */
   link(exit: number, block: TranslationBlock): void {
-    if (block.secondPage !== 0) return;
     this.#i32[(exit + 8) >>> 2] = block.code;
     block.incoming.push(exit);
   }
