@@ -533,8 +533,8 @@ export class AtaUnit {
     tf.feature = 0;
     tf.error = R.DIAGNOSTIC_PASSED;
     tf.sectorCount = tf.lbaLow = 1;
-    tf.lbaMid = device ? (packet ? 0x14 : 0) : 0xff;
-    tf.lbaHigh = device ? (packet ? 0xeb : 0) : 0xff;
+    tf.lbaMid = packet ? 0x14 : 0;
+    tf.lbaHigh = packet ? 0xeb : 0;
     tf.sectorCountHob = tf.lbaLowHob = tf.lbaMidHob = tf.lbaHighHob = 0;
     tf.device = 0;
     tf.status = device && !packet ? R.STATUS_READY : 0;

@@ -26,6 +26,7 @@ test("signatures after power-on; an absent device 1 has status 0", () => {
   assert.is(bench.in(STATUS), READY);
   bench.out(DEVICE, 0xb0);
   assert.is(bench.in(STATUS), 0);
+  assert.equal(signature(bench), [1, 1, 0, 0], "libata takes this and status 0 for no drive, without a message");
   assert.is(bench.in(DEVICE), 0xb0);
   bench.out(STATUS, 0xec);
   assert.is(bench.in(STATUS), 0, "commands to nobody have no effect");
