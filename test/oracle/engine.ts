@@ -22,6 +22,9 @@ const PTE_FLAGS = 7n;
 /** Where in the data an FXSAVE image is passed to and from the helpers. */
 const FX_IMAGE = 0x100;
 const REX_W = 1;
+/** Attributes of flat user code segments. */
+const CS64 = 0x00a0fb00;
+const CS32 = 0x00c0fb00;
 const MAX_BLOCKS = 1000;
 const GUEST_FAULT = { guestFault: true };
 
@@ -33,6 +36,7 @@ export class OracleEngine {
   readonly #env: number;
   readonly #fxAddress: bigint;
   readonly #cache: CodeCache;
+  #bits: 32 | 64 = 64;
   #helpers!: Helpers;
   #translator!: BlockTranslator;
   #run!: (env: number, pc: number) => number;
@@ -56,7 +60,7 @@ export class OracleEngine {
     state.dr[7] = 0x400n;
     for (let segment = 0; segment < 6; segment++) {
       state.segLimit[segment] = 0xffffffff;
-      state.segAttr[segment] = segment === 1 ? 0x00a0fb00 : 0x00c0f300;
+      state.segAttr[segment] = segment === 1 ? CS64 : 0x00c0f300;
       state.segSelector[segment] = segment === 1 ? 0x33 : 0x2b;
     }
     // PE MP NE WP PG; PAE OSFXSR OSXMMEXCPT; LME LMA.
@@ -141,8 +145,13 @@ export class OracleEngine {
    * Runs `code` at virtual address `address` from the registers in `image` until it falls off its end, and stores the
    * registers back; x87 and SSE state only if `float`. Returns undefined, or what went wrong.
    */
-  run(code: Uint8Array, address: bigint, image: CpuImage, float: boolean): string | undefined {
+  run(code: Uint8Array, address: bigint, image: CpuImage, float: boolean, bits: 32 | 64 = 64): string | undefined {
     const { state } = this;
+    if (bits !== this.#bits) {
+      state.segAttr[1] = bits === 64 ? CS64 : CS32;
+      this.#call("updateHflags");
+      this.#bits = bits;
+    }
     for (let index = 0; index < 16; index++) state.regs[index] = image.gpr[index];
     state.rip = address;
     state.ccOp = 0n;
@@ -158,7 +167,7 @@ export class OracleEngine {
       this.#helper("fxsave", this.#fxAddress, 0n, REX_W);
       image.fx.set(this.data.subarray(FX_IMAGE, FX_IMAGE + 512));
     }
-    for (let index = 0; index < 16; index++) image.gpr[index] = state.regs[index];
+    for (let index = 0; index < 16; index++) image.gpr[index] = BigInt.asUintN(bits, state.regs[index]);
     const direction = BigInt.asIntN(64, state.df) < 0n ? 0x400n : 0n;
     image.rflags = BigInt(this.#call("getFlags") >>> 0) | direction | state.eflags | 2n;
     return problem;

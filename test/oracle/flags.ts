@@ -37,6 +37,12 @@ const UNDEFINED: Readonly<Record<string, number>> = {
   blsr: A | P,
   blsmsk: A | P,
   bzhi: A | P,
+  daa: O,
+  das: O,
+  aaa: O | S | Z | P,
+  aas: O | S | Z | P,
+  aam: O | A | C,
+  aad: O | A | C,
 };
 
 const CONDITION_FLAGS = [O, O, C, C, Z, Z, C | Z, C | Z, S, S, P, P, S | O, S | O, Z | S | O, Z | S | O];
@@ -47,6 +53,8 @@ const CONDITION = new Map(
 /** Flags whose value the instruction depends on (not those it passes on). */
 export function flagsRead(name: string): number {
   if (/^(adc|sbb|rcl|rcr|adcx|cmc|salc)$/.test(name)) return C;
+  if (/^da[as]$/.test(name)) return A | C;
+  if (/^aa[as]$/.test(name)) return A;
   if (name === "adox") return O;
   if (name === "loope" || name === "loopne") return Z;
   if (name === "lahf") return C | P | A | Z | S;

@@ -25,13 +25,14 @@ const RDI = 7;
 
 /** Not for user mode, not deterministic, or not an instruction that falls through. Control flow is made separately. */
 const EXCLUDED =
-  /^(ud\d|rdrand|rdseed|rdtscp?|rdpmc|rdpid|cpuid|hlt|int\d*|int|into|bound|i?ret.*|call.*|jmp.*|j[a-z]+|loop.*|jcxz.*|sys.*|in|insb?|outs?b?|cli|sti|popf.*|pushf.*|l[defgs]s|lss|[sl]?[gil]dt|ltr|str|smsw|lmsw|ver[rw]|lar|lsl|clts|invd|wbinvd|invlpg.*|invpcid|monitor|mwait|wrmsr|rdmsr|rsm|swapgs|stac|clac|xsetbv|xgetbv|xsave.*|xrstor.*|fxsave|fxrstor|f(n?)stenv|fn?save|fldenv|frstor|fldcw|ldmxcsr|vm.*|arpl|clflush.*|clwb|(rd|wr)[fg]sbase|enter|icebp|maskmov.*)$/;
+  /^(ud\d|rdrand|rdseed|rdtscp?|rdpmc|rdpid|cpuid|hlt|int\d*|int|into|bound|i?ret.*|call.*|jmp.*|j[a-z]+|loop.*|jcxz.*|sys.*|in|insb?|outs?b?|cli|sti|popf.*|pushf.*|l[defgs]s|lss|[sl]?[gil]dt|ltr|str|smsw|lmsw|ver[rw]|lar|lsl|clts|invd|wbinvd|invlpg.*|invpcid|monitor|mwait|wrmsr|rdmsr|rsm|swapgs|stac|clac|xsetbv|xgetbv|xsave.*|xrstor.*|fxsave|fxrstor|f(n?)stenv|fn?save|fldenv|frstor|fldcw|ldmxcsr|vm.*|arpl|clflush.*|clwb|(rd|wr)[fg]sbase|icebp|maskmov.*)$/;
 
 const SEGMENT_OPERAND = /\b([SCD][wdqy]|Ap|Mp|Ma|Ms|[DEFGCS]S)\b/;
 
 /** Whether random operands of the row are fit for the oracle, on a host with these features. */
-export function isEligible(row: OpcodeRow, hostFeatures: ReadonlySet<string>): boolean {
-  if (row.mode === "not64" || row.privileged || row.vex?.l === 1) return false;
+export function isEligible(row: OpcodeRow, hostFeatures: ReadonlySet<string>, bits: Bits = 64): boolean {
+  if (row.mode === (bits === 64 ? "not64" : "64") || (bits === 32 && row.w === 1) || row.privileged || row.vex?.l === 1)
+    return false;
   if (row.feature !== undefined && !hostFeatures.has(row.feature)) return false;
   if (row.name.split("/").some((name) => EXCLUDED.test(name))) return false;
   if (row.vex && /[VW][a-z]/.test(row.operands)) return false;
@@ -53,13 +54,17 @@ const DECODER = new Decoder(OPCODE_ROWS);
 const dword = (value: number): number[] => [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255];
 const SIXTEEN = /\b[EMQWU]?(dq|ps|pd|x)\b|[WM](dq|ps|pd|x)/;
 
+export type Bits = 32 | 64;
+
 export class Generator {
+  readonly #bits: Bits;
   readonly #rows: readonly OpcodeRow[];
   readonly #random: Random;
   readonly #window: bigint;
 
   /** `scratch` is the address of the scratch region. */
-  constructor(rows: readonly OpcodeRow[], random: Random, scratch: bigint) {
+  constructor(rows: readonly OpcodeRow[], random: Random, scratch: bigint, bits: Bits = 64) {
+    this.#bits = bits;
     this.#rows = rows;
     this.#random = random;
     this.#window = scratch + BigInt(WINDOW);
@@ -80,7 +85,7 @@ export class Generator {
     const bytes = this.#encode(row, image, address, free);
     if (!bytes) return undefined;
     const insn = createInsn(row);
-    const length = DECODER.decode(insn, Uint8Array.from(bytes), 0, bytes.length, 64);
+    const length = DECODER.decode(insn, Uint8Array.from(bytes), 0, bytes.length, this.#bits);
     if (length !== bytes.length || insn.row.name !== row.name) return undefined;
     if (free) this.#adjust(insn, image);
     return this.#isSafe(insn, image, memory, address) ? { bytes, insn } : undefined;
@@ -93,14 +98,16 @@ export class Generator {
     const sized = /[vzy]( |$)|^$|rAX|^Z|^I/.test(row.operands);
     const prefixes: number[] = [];
     let rex = random.oneIn(2) ? 0x40 | random.below(8) : 0;
-    if (row.w === 1 || (sized && row.w !== 0 && random.oneIn(3))) rex |= 0x48;
+    if (this.#bits === 32) rex = 0;
+    const wide = row.w === 1 || (sized && row.w !== 0 && random.oneIn(3));
+    if (wide && this.#bits === 64) rex |= 0x48;
     else if (row.prefix === undefined || (sized && row.prefix !== "66" && row.prefix !== "none")) {
       if (random.oneIn(4) && row.size64 !== "f64") prefixes.push(0x66);
     }
-    if (random.oneIn(40)) prefixes.push(random.pick([0x26, 0x2e, 0x36, 0x3e]));
+    if (random.oneIn(40)) prefixes.push(random.pick(this.#bits === 64 ? [0x26, 0x2e, 0x36, 0x3e] : [0x26, 0x36, 0x3e]));
     const modrm = this.#needsModrm(row);
     const mod = row.mod ?? (random.oneIn(2) ? "mem" : "reg");
-    const narrow = modrm && mod === "mem" && random.oneIn(10);
+    const narrow = this.#bits === 64 && modrm && mod === "mem" && random.oneIn(10);
     if (narrow) prefixes.push(0x67);
     if (row.lock && modrm && mod === "mem" && random.oneIn(8)) prefixes.push(0xf0);
     if (row.prefix !== undefined && row.prefix !== "none" && !row.vex) prefixes.push(Number.parseInt(row.prefix, 16));
@@ -111,7 +118,10 @@ export class Generator {
     const tail: number[] = [];
     const immediates = this.#immediates(row, (rex & 8) !== 0, prefixes.includes(0x66));
     let relativeAt = -1;
-    if (modrm && mod === "reg") tail.push(0xc0 | (regField << 3) | (row.rm ?? random.below(8)));
+    if (this.#bits === 32 && row.name === "lea" && random.oneIn(2)) {
+      prefixes.push(0x67);
+      tail.push(...this.#address16(regField));
+    } else if (modrm && mod === "reg") tail.push(0xc0 | (regField << 3) | (row.rm ?? random.below(8)));
     else if (modrm) {
       const operand = this.#memoryOperand(row, image, rex, narrow, free);
       if (!operand) return undefined;
@@ -122,7 +132,7 @@ export class Generator {
     if (row.vex) {
       const payload =
         ((rex & 4) === 0 ? 0x80 : 0) | ((rex & 2) === 0 ? 0x40 : 0) | ((rex & 1) === 0 ? 0x20 : 0) | row.map;
-      const vvvv = /\b[BH][a-z]/.test(row.operands) ? random.below(16) : 15;
+      const vvvv = /\b[BH][a-z]/.test(row.operands) ? 15 - random.below(this.#bits >> 2) : 15;
       const w = row.vex.w ?? (rex & 8) >> 3;
       head.push(0xc4, payload, (w << 7) | (vvvv << 3) | { none: 0, "66": 1, f3: 2, f2: 3 }[row.prefix ?? "none"]);
       if (prefixes.some((prefix) => [0x66, 0xf0, 0xf2, 0xf3].includes(prefix))) return undefined;
@@ -156,7 +166,7 @@ export class Generator {
       if (operand[0] === "I") size = type === "b" ? 1 : type === "w" ? 2 : type === "v" ? wide : Math.min(wide, 4);
       if (operand[0] === "O") {
         const target = this.#target(row);
-        for (let k = 0; k < 8; k++) bytes.push(Number((target >> BigInt(8 * k)) & 255n));
+        for (let k = 0; k < this.#bits >> 3; k++) bytes.push(Number((target >> BigInt(8 * k)) & 255n));
       }
       const value = random.integer();
       for (let k = 0; k < size; k++) bytes.push(Number((value >> BigInt(8 * k)) & 255n));
@@ -171,6 +181,15 @@ export class Generator {
     return this.#window + BigInt(SIXTEEN.test(row.operands) || row.name === "cmpxchg16b" ? offset & ~15 : offset);
   }
 
+  /** ModRM and displacement of a 16-bit address: for LEA, as the window cannot be reached that way. */
+  #address16(regField: number): number[] {
+    const random = this.#random;
+    const mod = random.below(3);
+    const rm = random.below(8);
+    const size = mod === 0 ? (rm === 6 ? 2 : 0) : mod;
+    return [(mod << 6) | (regField << 3) | rm, ...Array.from({ length: size }, () => random.below(256))];
+  }
+
   /** ModRM (without reg), SIB and displacement; sets base or index in `image` if `free`. */
   #memoryOperand(
     row: OpcodeRow,
@@ -182,10 +201,13 @@ export class Generator {
     const random = this.#random;
     const { gpr } = image;
     const target = this.#target(row);
-    const width = narrow ? 32 : 64;
+    const width = narrow ? 32 : this.#bits;
     const rexX = (rex & 2) << 2;
     const rexB = (rex & 1) << 3;
-    if (random.oneIn(8)) return { bytes: [5, 0, 0, 0, 0], relative: true };
+    if (random.oneIn(8)) {
+      if (this.#bits === 32) return { bytes: [5, ...dword(Number(target))], relative: false };
+      return { bytes: [5, 0, 0, 0, 0], relative: true };
+    }
     const sib = random.oneIn(2);
     const scale = random.below(4);
     const baseField = random.below(8);
@@ -230,7 +252,7 @@ export class Generator {
       gpr[RCX] = BigInt(random.below(8));
     }
     if (name === "xlat") gpr[RBX] = target;
-    if (name === "leave") gpr[RBP] = target;
+    if (name === "leave" || name === "enter") gpr[RBP] = target;
     if (name.startsWith("bt") && operands === "Ev Gv" && i.mod !== 3) {
       const offset = BigInt(random.below(4000) - 2000);
       const wanted = i.reg !== RSP && i.reg !== i.base && i.reg !== i.index;
@@ -265,7 +287,11 @@ export class Generator {
       }
       if ((SIXTEEN.test(operands) || name === "cmpxchg16b") && (at & 15n) !== 0n) return false;
     }
-    if (/^(push|pop|call|ret)/.test(name) && !this.#inWindow(gpr[RSP] - 16n)) return false;
+    if (/^(push|pop|call|ret)/.test(name) && !this.#inWindow(gpr[RSP] - 64n)) return false;
+    if (name === "aam" && (i.imm & 255) === 0) return false;
+    if (name === "enter") {
+      if ((i.imm & 0xffff) > 128 || !this.#inWindow(gpr[RSP] - 450n) || !this.#inWindow(gpr[RBP] - 256n)) return false;
+    }
     if (name === "leave" && !this.#inWindow(gpr[RBP])) return false;
     if (name === "xlat" && !this.#inWindow(BigInt.asUintN(i.addrSize * 8, gpr[RBX]) + 255n)) return false;
     if (name === "xlat" && !this.#inWindow(BigInt.asUintN(i.addrSize * 8, gpr[RBX]))) return false;
@@ -311,12 +337,13 @@ export class Generator {
   }
 
   /** A short stretch of code with a jump, call, return or loop in it that ends by falling through. */
-  controlFlow(image: CpuImage): number[] | undefined {
+  controlFlow(image: CpuImage, address: bigint): number[] | undefined {
     const random = this.#random;
     if (!this.#inWindow(image.gpr[RSP] - 64n)) return undefined;
     // Changes a register and no flag, so that it shows whether it was jumped over: lea r, [r + imm8]
     const register = random.pick([0, 2, 3, 6, 7]);
-    const marker = [0x48, 0x8d, 0x40 | (register << 3) | register, random.below(128)];
+    const wide = this.#bits === 64;
+    const marker = [...(wide ? [0x48] : []), 0x8d, 0x40 | (register << 3) | register, random.below(128)];
     const size = marker.length;
     switch (random.below(8)) {
       case 0:
@@ -328,18 +355,24 @@ export class Generator {
         return [...(random.oneIn(2) ? [0x67] : []), 0xe0 | random.below(4), size, ...marker];
       case 4:
         return random.oneIn(2) ? [0xe8, ...dword(size), ...marker] : [0xeb, size, ...marker];
-      case 5: // lea rax, [rip+2]; push rax; ret
-        return [0x48, 0x8d, 0x05, ...dword(2), 0x50, 0xc3];
-      case 6: // lea rax, [rip+4]; push rax; ret 16
-        return [0x48, 0x8d, 0x05, ...dword(4), 0x50, 0xc2, 0x10, 0x00];
-      default: // lea rax, [rip+2]; jmp or call rax
-        return [0x48, 0x8d, 0x05, ...dword(2), 0xff, random.oneIn(2) ? 0xe0 : 0xd0];
+      case 5: // lea rax, [rip+2] or mov eax, ...; push rax; ret
+        return [...this.#addressOf(address, 2), 0x50, 0xc3];
+      case 6: // the same with ret 16
+        return [...this.#addressOf(address, 4), 0x50, 0xc2, 0x10, 0x00];
+      default: // jmp or call rax
+        return [...this.#addressOf(address, 2), 0xff, random.oneIn(2) ? 0xe0 : 0xd0];
     }
+  }
+
+  /** Code at `address` that loads into rAX the address `distance` bytes after its end. */
+  #addressOf(address: bigint, distance: number): number[] {
+    if (this.#bits === 64) return [0x48, 0x8d, 0x05, ...dword(distance)];
+    return [0xb8, ...dword(Number(address) + 5 + distance)];
   }
 
   /** Disassembly order: what `bytes` decode to, for reports. */
   decode(bytes: Uint8Array, offset: number): Insn | undefined {
     const insn = createInsn(OPCODE_ROWS[0]);
-    return DECODER.decode(insn, bytes, offset, bytes.length - offset, 64) > 0 ? insn : undefined;
+    return DECODER.decode(insn, bytes, offset, bytes.length - offset, this.#bits) > 0 ? insn : undefined;
   }
 }

@@ -31,6 +31,13 @@ const FLAGS = 0x080;
 const FX = 0x100;
 const SCRATCH = 0x10000;
 export const SCRATCH_SIZE = REGION_SIZE - SCRATCH;
+/** A far pointer to 32-bit code: offset, then selector. */
+const FAR_POINTER = 0x1900;
+/** Linux's selectors for user code of 32 and 64 bits, and for user data. */
+const USER_CS32 = 0x23;
+const USER_CS64 = 0x33;
+/** DS and ES are null in 64-bit processes: 32-bit code needs better. */
+const USER_DS = 0x2b;
 const MAX_CODE = 0x800;
 const PROT_READ_WRITE_EXEC = 7;
 /** Below 2 GiB, so that 32-bit addresses reach it. */
@@ -70,6 +77,7 @@ function map(): Native {
   const base = [0x48, 0xb8, ...qword(address)]; // mov rax, base
   const prologue = [
     [0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57], // push rbx, rbp, r12-r15
+    [0xb8, ...dword(USER_DS), 0x8e, 0xd8, 0x8e, 0xc0], // mov eax, USER_DS; mov ds, ax; mov es, ax
     base,
     memory(MOV_STORE, 4, HOST_RSP),
     memory(FX_GROUP, 0, HOST_FX),
@@ -105,8 +113,17 @@ const native = (): Native => (mapped ??= map());
 /** Guest-visible memory for the code: a view of host memory at `scratchAddress()`. */
 export const scratch = (): Uint8Array => native().bytes.subarray(SCRATCH);
 export const scratchAddress = (): bigint => native().address + BigInt(SCRATCH);
-/** Where `code` of runNative starts: what RIP-relative operands and x87 instruction pointers count from. */
-export const codeAddress = (): bigint => native().address + BigInt(native().codeAt);
+/** jmp far [disp32] */
+const enter32 = (address: bigint): number[] => [0xff, 0x2c, 0x25, ...dword(Number(address) + FAR_POINTER)];
+/** jmp 0x33:address */
+const leave32 = (address: bigint): number[] => [0xea, ...dword(Number(address)), USER_CS64, 0];
+
+/**
+ * Where `code` of runNative starts: what RIP-relative operands and x87 instruction pointers count from. 32-bit code
+ * starts after the jump into that mode.
+ */
+export const codeAddress = (bits: 32 | 64 = 64): bigint =>
+  native().address + BigInt(native().codeAt + (bits === 32 ? enter32(0n).length : 0));
 
 /** A state that is safe to run: x87 and SSE as after reset (all masked), RSP in the middle of scratch. */
 export function newImage(): CpuImage {
@@ -119,13 +136,25 @@ export function newImage(): CpuImage {
   return image;
 }
 
-/** Runs `code` from `state` and returns the state after it. */
-export function runNative(code: Uint8Array, state: CpuImage): CpuImage {
+/** Runs `code` from `state` and returns the state after it. In 32-bit code only the low halves of registers count. */
+export function runNative(code: Uint8Array, state: CpuImage, bits: 32 | 64 = 64): CpuImage {
   if (code.length > MAX_CODE) throw new RangeError(`${code.length} bytes of code, at most ${MAX_CODE} fit`);
-  const { bytes, enter, codeAt, epilogue } = native();
-  bytes.set(code, codeAt);
-  bytes.set(epilogue, codeAt + code.length);
+  const { address, bytes, enter, codeAt, epilogue } = native();
   const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (bits === 64) {
+    bytes.set(code, codeAt);
+    bytes.set(epilogue, codeAt + code.length);
+  } else {
+    const jump = enter32(address);
+    const back = codeAt + jump.length + code.length;
+    const leave = leave32(address + BigInt(back + leave32(0n).length));
+    bytes.set(jump, codeAt);
+    bytes.set(code, codeAt + jump.length);
+    bytes.set(leave, back);
+    bytes.set(epilogue, back + leave.length);
+    view.setUint32(FAR_POINTER, Number(address) + codeAt + jump.length, true);
+    view.setUint16(FAR_POINTER + 4, USER_CS32, true);
+  }
   state.gpr.forEach((value, index) => {
     view.setBigUint64(IN + GPRS + 8 * index, value, true);
   });
@@ -133,6 +162,7 @@ export function runNative(code: Uint8Array, state: CpuImage): CpuImage {
   bytes.set(state.fx, IN + FX);
   enter();
   const gpr = new BigUint64Array(16);
-  for (let index = 0; index < 16; index++) gpr[index] = view.getBigUint64(OUT + GPRS + 8 * index, true);
+  for (let index = 0; index < 16; index++)
+    gpr[index] = BigInt.asUintN(bits, view.getBigUint64(OUT + GPRS + 8 * index, true));
   return { gpr, rflags: view.getBigUint64(OUT + FLAGS, true), fx: bytes.slice(OUT + FX, OUT + FX + 512) };
 }

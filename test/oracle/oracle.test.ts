@@ -13,23 +13,26 @@ const MAX_REPORTS = 5;
 
 if (nativeAvailable) {
   const { Oracle } = await import("./oracle.ts");
-  const oracle = await Oracle.create();
 
-  test("random instructions do what they do on the host CPU", () => {
-    const reports: string[] = [];
-    for (let seed = SEED; seed < SEED + CASES && reports.length < MAX_REPORTS; seed++) {
-      const report = oracle.run(seed);
-      if (report !== undefined) reports.push(report);
-    }
-    assert.is(reports.join("\n"), "");
-    assert.ok(oracle.instructions > CASES, "most cases hold instructions");
-  });
+  for (const bits of [64, 32] as const) {
+    const oracle = await Oracle.create(bits);
 
-  test("every mnemonic that qualifies takes part", () => {
-    if (CASES < 6000) return;
-    const missing = new Set(oracle.rows.map(({ name }) => name).filter((name) => !oracle.coverage.has(name)));
-    assert.ok(missing.size < 20, `not covered: ${[...missing].join(" ")}`);
-  });
+    test(`random instructions do what they do on the host CPU, ${bits}-bit code`, () => {
+      const reports: string[] = [];
+      for (let seed = SEED; seed < SEED + CASES && reports.length < MAX_REPORTS; seed++) {
+        const report = oracle.run(seed);
+        if (report !== undefined) reports.push(report);
+      }
+      assert.is(reports.join("\n"), "");
+      assert.ok(oracle.instructions > CASES, "most cases hold instructions");
+    });
+
+    test(`every mnemonic that qualifies takes part, ${bits}-bit code`, () => {
+      if (CASES < 6000) return;
+      const missing = new Set(oracle.rows.map(({ name }) => name).filter((name) => !oracle.coverage.has(name)));
+      assert.ok(missing.size < 20, `not covered: ${[...missing].join(" ")}`);
+    });
+  }
 }
 
 test.run();

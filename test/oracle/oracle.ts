@@ -7,7 +7,7 @@ import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { OracleEngine } from "./engine.ts";
 import { ALL_FLAGS, flagsDefined, flagsRead, flagsUndefined } from "./flags.ts";
 import { describeFloat, randomFloatState } from "./float.ts";
-import { Generator, isEligible, usesFloat, WINDOW, WINDOW_SIZE } from "./generate.ts";
+import { type Bits, Generator, isEligible, usesFloat, WINDOW, WINDOW_SIZE } from "./generate.ts";
 import { type CpuImage, codeAddress, newImage, runNative, SCRATCH_SIZE, scratch, scratchAddress } from "./native.ts";
 import { Random } from "./random.ts";
 
@@ -51,16 +51,18 @@ export class Oracle {
   instructions = 0;
   /** How often each mnemonic took part. */
   readonly coverage = new Map<string, number>();
+  readonly #bits: Bits;
   readonly #engine: OracleEngine;
   readonly #integerRows: readonly OpcodeRow[];
   readonly #floatRows: readonly OpcodeRow[];
   readonly #pool = new Uint8Array(POOL_SIZE);
   readonly #memory = scratch().subarray(WINDOW, WINDOW + WINDOW_SIZE);
 
-  private constructor(engine: OracleEngine, names?: RegExp) {
+  private constructor(engine: OracleEngine, bits: Bits, names?: RegExp) {
     this.#engine = engine;
+    this.#bits = bits;
     const features = hostFeatures();
-    this.rows = OPCODE_ROWS.filter((row) => isEligible(row, features) && (names?.test(row.name) ?? true));
+    this.rows = OPCODE_ROWS.filter((row) => isEligible(row, features, bits) && (names?.test(row.name) ?? true));
     this.#integerRows = this.rows.filter((row) => !usesFloat(row));
     this.#floatRows = this.rows.filter(usesFloat);
     const random = new Random(1);
@@ -69,8 +71,8 @@ export class Oracle {
   }
 
   /** `names` limits the instructions. */
-  static async create(names?: RegExp): Promise<Oracle> {
-    return new Oracle(await OracleEngine.create(scratchAddress(), SCRATCH_SIZE), names);
+  static async create(bits: Bits = 64, names?: RegExp): Promise<Oracle> {
+    return new Oracle(await OracleEngine.create(scratchAddress(), SCRATCH_SIZE), bits, names);
   }
 
   /** Runs the case of a seed; returns a report if the two differ. */
@@ -88,10 +90,10 @@ export class Oracle {
     const random = new Random(seed);
     const float = this.#floatRows.length > 0 && (this.#integerRows.length === 0 || random.oneIn(2));
     const rows = float ? this.#floatRows : this.#integerRows;
-    const generator = new Generator(rows, random, scratchAddress());
+    const generator = new Generator(rows, random, scratchAddress(), this.#bits);
     const before = newImage();
     if (float) randomFloatState(random, before.fx);
-    for (let index = 0; index < 16; index++) before.gpr[index] = random.integer();
+    for (let index = 0; index < 16; index++) before.gpr[index] = BigInt.asUintN(this.#bits, random.integer());
     before.gpr[4] = generator.stackPointer;
     before.rflags = 0x202n | BigInt(random.u32() & ALL_FLAGS) | (random.oneIn(8) ? DF : 0n);
     const poolAt = random.below(POOL_SIZE - WINDOW_SIZE);
@@ -105,12 +107,12 @@ export class Oracle {
     this.#memory.set(memory);
     for (let tries = 0; tries < TRIES && ends.length < wanted; tries++) {
       const first = ends.length === 0;
-      const address = codeAddress() + BigInt(code.length);
+      const address = codeAddress(this.#bits) + BigInt(code.length);
       const image = first ? copyImage(before) : now;
       let bytes: readonly number[] | undefined;
       let name = "";
       if (random.oneIn(12)) {
-        bytes = generator.controlFlow(image);
+        bytes = generator.controlFlow(image, address);
         const branch = bytes && generator.decode(Uint8Array.from(bytes), 0);
         if (!bytes || !branch) continue;
         name = branch.row.name;
@@ -124,16 +126,15 @@ export class Oracle {
         undefinedNow &= ~flagsDefined(name);
         undefinedNow |= flagsUndefined(made.insn, Number(image.gpr[1] & 255n));
       }
-      if (first) {
-        before.gpr.set(image.gpr);
-      }
+      if (first)
+        for (let index = 0; index < 16; index++) before.gpr[index] = BigInt.asUintN(this.#bits, image.gpr[index]);
       code.push(...bytes);
       ends.push(code.length);
       undefinedFlags.push(undefinedNow);
       this.coverage.set(name, (this.coverage.get(name) ?? 0) + 1);
       if (ends.length < wanted) {
         this.#memory.set(memory);
-        now = runNative(Uint8Array.from(code), before);
+        now = runNative(Uint8Array.from(code), before, this.#bits);
       }
     }
     if (ends.length === 0) return undefined;
@@ -148,11 +149,11 @@ export class Oracle {
   #differs(test: Case, steps: number): string | undefined {
     const code = test.code.subarray(0, test.ends[steps - 1]);
     this.#memory.set(test.memory);
-    const expected = runNative(code, test.before);
+    const expected = runNative(code, test.before, this.#bits);
     const data = this.#engine.data.subarray(WINDOW, WINDOW + WINDOW_SIZE);
     data.set(test.memory);
     const actual = copyImage(test.before);
-    const problem = this.#engine.run(code, codeAddress(), actual, test.float);
+    const problem = this.#engine.run(code, codeAddress(this.#bits), actual, test.float, this.#bits);
     const mask = BigInt(ALL_FLAGS & ~test.undefinedFlags[steps - 1]) | DF;
     let same = problem === undefined && ((expected.rflags ^ actual.rflags) & mask) === 0n;
     for (let index = 0; index < 16; index++) same &&= expected.gpr[index] === actual.gpr[index];
@@ -170,12 +171,12 @@ export class Oracle {
     problem: string | undefined,
   ): string {
     const lines: string[] = [];
-    const generator = new Generator(this.rows, new Random(1), scratchAddress());
+    const generator = new Generator(this.rows, new Random(1), scratchAddress(), this.#bits);
     for (let at = 0; at < code.length; ) {
       const insn = generator.decode(code, at);
       const length = insn?.length ?? 1;
       const bytes = Buffer.from(code.subarray(at, at + length)).toString("hex");
-      lines.push(`  ${bytes.padEnd(32)} ${insn ? format(insn, codeAddress() + BigInt(at)) : "?"}`);
+      lines.push(`  ${bytes.padEnd(32)} ${insn ? format(insn, codeAddress(this.#bits) + BigInt(at)) : "?"}`);
       at += length;
     }
     if (problem) lines.push(`  ${problem}`);
