@@ -23,7 +23,7 @@ export const LOG_ITEMS = {
 
 export type LogItem = keyof typeof LOG_ITEMS;
 
-/** Where the log goes; plain data, fit for workerData (a file descriptor belongs to the process). */
+/** Where the log goes; plain data, fit for another thread (a file descriptor belongs to the process). */
 export interface LogPlan {
   readonly items: readonly LogItem[];
   readonly fd: number;

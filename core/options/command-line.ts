@@ -9,6 +9,7 @@ import { QemuError } from "../errors.ts";
 import { type LogItem, logHelp, parseLogItems } from "../log.ts";
 import type { MachineType } from "../machine.ts";
 import type { PluginHost } from "../plugin/host.ts";
+import { findMachineChardevs, readCharacters } from "./characters.ts";
 import { type ChardevPlan, ChardevPlans } from "./chardevs.ts";
 import { type BlockPlan, DrivePlans } from "./drives.ts";
 import { acceleratorHelp, cpuHelp, deviceHelp, listHelp, machineHelp, programHelp, propertyHelp } from "./help.ts";
@@ -16,6 +17,7 @@ import { parseKeyValues, toRecord, wantsHelp, withOption } from "./keyval.ts";
 import { lex, type ParsedOption } from "./lexer.ts";
 import type { FirmwareRequest, MachineOptions, UserDevice } from "./machine-options.ts";
 import { didYouMean } from "./near.ts";
+import { OptionSet } from "./option-set.ts";
 import { deviceProperties, type GlobalProperty, parseProperties, resolveDeviceProperties } from "./properties.ts";
 import { OPTION_SECTIONS, OPTIONS } from "./table.ts";
 import { parseBool, parseChoice, parseInteger, parseSize, parseUuid } from "./values.ts";
@@ -87,9 +89,6 @@ export async function readCommandLine(
 /** Options whose argument may be `help`. */
 const HAVE_HELP = ["machine", "accel", "cpu", "device", "chardev", "display", "vga", "d"];
 
-const MAX_SERIALS = 4;
-const MAX_PARALLELS = 3;
-const DEBUGCON_PORT = 0xe9;
 const DEFAULT_RAM = 128 << 20;
 const RAM_UNIT = 8192;
 
@@ -106,35 +105,13 @@ const REPLACES_DEFAULT: Readonly<Record<string, "serial" | "parallel" | "floppy"
 };
 
 class Builder {
-  readonly #options: readonly ParsedOption[];
+  readonly #options: OptionSet;
   readonly #host: PluginHost;
   readonly #chardevs = new ChardevPlans();
-  readonly #monitors: string[] = [];
 
   constructor(options: readonly ParsedOption[], host: PluginHost) {
-    this.#options = options;
+    this.#options = new OptionSet(options);
     this.#host = host;
-  }
-
-  /** The last argument of an option, or undefined. */
-  #last(name: string): ParsedOption | undefined {
-    return this.#options.findLast((option) => option.name === name);
-  }
-
-  #all(name: string): ParsedOption[] {
-    return this.#options.filter((option) => option.name === name);
-  }
-
-  #has(name: string): boolean {
-    return this.#last(name) !== undefined;
-  }
-
-  /** The last argument of an option as a record; later options of the same name add to earlier ones. */
-  #record(name: string, implied: string | undefined, allowed?: readonly string[]): Record<string, string> {
-    const parts = this.#all(name).map(({ value, text }) =>
-      withOption(text, () => toRecord(parseKeyValues(value, implied), allowed)),
-    );
-    return Object.assign(Object.create(null), ...parts);
   }
 
   /** The text that a `help` value asks for. */
@@ -178,14 +155,14 @@ class Builder {
       devices.map(({ driver }) => REPLACES_DEFAULT[driver]).filter((what) => what !== undefined),
     );
     const defaults = (what: (typeof REPLACES_DEFAULT)[string]): boolean =>
-      !this.#has("nodefaults") && !replaced.has(what);
-    for (const { value, text: option } of this.#all("chardev"))
+      !this.#options.has("nodefaults") && !replaced.has(what);
+    for (const { value, text: option } of this.#options.all("chardev"))
       withOption(option, () => this.#chardevs.add(value, option));
-    const characters = this.#characters(defaults, globals);
+    const characters = readCharacters(this.#options, this.#chardevs, defaults, globals);
     const drives = this.#drives(defaults);
     const action = this.#actions();
     const vga = this.#vga(defaults("vga"));
-    const machineChardevs = await this.#machineChardevs(characters, devices);
+    const machineChardevs = await findMachineChardevs(this.#host, this.#options, this.#chardevs, characters, devices);
     return {
       kind: "machine",
       machine: {
@@ -198,7 +175,7 @@ class Builder {
         ram: this.#ram(),
         ...this.#boot(),
         vga,
-        graphics: !characters.terminal && !this.#has("nographic"),
+        graphics: !characters.terminal && !this.#options.has("nographic"),
         drives: drives.options(),
         serials: characters.serials,
         parallels: characters.parallels,
@@ -210,17 +187,17 @@ class Builder {
         uuid: this.#uuid(),
         noReboot: action.reboot === "shutdown",
         noShutdown: action.shutdown === "pause",
-        startPaused: this.#has("S"),
+        startPaused: this.#options.has("S"),
       },
       firmware: this.#firmware(vga, properties),
       io: {
         chardevs: this.#chardevs.list(),
-        monitors: this.#monitors,
+        monitors: characters.monitors,
         machineChardevs,
-        blocks: drives.plans(this.#has("snapshot")),
+        blocks: drives.plans(this.#options.has("snapshot")),
         escapeCode: this.#escapeCode(),
         log: this.#log(),
-        pidFile: this.#last("pidfile")?.value,
+        pidFile: this.#options.last("pidfile")?.value,
         panicAction: action.panic,
         notice: characters.terminal
           ? "no display: the guest's serial port and the monitor are on this terminal (ctrl-a h for help)"
@@ -234,9 +211,9 @@ class Builder {
   }
 
   async #machine(): Promise<{ machine: MachineType; record: Record<string, string>; text: string }> {
-    const record = this.#record("machine", "type");
+    const record = this.#options.record("machine", "type");
     const { type, ...rest } = record;
-    const text = this.#last("machine")?.text ?? "";
+    const text = this.#options.last("machine")?.text ?? "";
     if (type === undefined) {
       const machines = await this.#machines();
       const machine = machines.find(({ isDefault }) => isDefault);
@@ -260,13 +237,13 @@ class Builder {
   async #accelerator(
     machine: Readonly<Record<string, string>>,
   ): Promise<{ accelerator: Accelerator; properties: Record<string, string> }> {
-    const wanted = this.#options.flatMap(({ name, value, text }) => {
+    const wanted = [...this.#options].flatMap(({ name, value, text }) => {
       if (name === "enable-kvm") return [{ name: "kvm", properties: {}, text }];
       if (name !== "accel") return [];
       const { accel = "", ...properties } = withOption(text, () => toRecord(parseKeyValues(value, "accel")));
       return [{ name: accel, properties, text }];
     });
-    const text = this.#last("machine")?.text ?? "";
+    const text = this.#options.last("machine")?.text ?? "";
     for (const name of machine.accel?.split(":") ?? []) wanted.push({ name, properties: {}, text });
     if (wanted.length === 0) wanted.push({ name: "tcg", properties: {}, text: "" });
     for (const { name, properties } of wanted) {
@@ -296,7 +273,7 @@ class Builder {
   }
 
   #globals(): GlobalProperty[] {
-    return this.#all("global").map(({ value, text }) => {
+    return this.#options.all("global").map(({ value, text }) => {
       const match = /^([^.=]+)\.([^=]+)=(.*)$/s.exec(value);
       if (match) return { driver: match[1], property: match[2], value: match[3] };
       const { driver, property, value: set } = withOption(text, () => toRecord(parseKeyValues(value)));
@@ -307,7 +284,7 @@ class Builder {
 
   async #devices(globals: readonly GlobalProperty[]): Promise<UserDevice[]> {
     const devices: UserDevice[] = [];
-    for (const { value, text } of this.#all("device")) {
+    for (const { value, text } of this.#options.all("device")) {
       await withOption(text, async () => {
         const { driver, id, ...properties } = toRecord(parseKeyValues(value, "driver"));
         if (driver === undefined) throw new QemuError("bad-option", "Parameter 'driver' is missing");
@@ -326,7 +303,7 @@ class Builder {
   }
 
   #cpu(accelerator: Accelerator): string {
-    const option = this.#last("cpu");
+    const option = this.#options.last("cpu");
     if (!option) return "qemu64";
     const [model] = option.value.split(",", 1);
     const models = accelerator.cpuModels().map(({ name }) => name);
@@ -337,7 +314,7 @@ class Builder {
   }
 
   #smp(): number {
-    const option = this.#last("smp");
+    const option = this.#options.last("smp");
     if (!option) return 1;
     return withOption(option.text, () => {
       const keys = ["cpus", "maxcpus", "sockets", "dies", "clusters", "cores", "threads"];
@@ -349,7 +326,7 @@ class Builder {
   }
 
   #ram(): number {
-    const option = this.#last("m");
+    const option = this.#options.last("m");
     if (!option) return DEFAULT_RAM;
     return withOption(option.text, () => {
       const { size = "0", maxmem, slots } = toRecord(parseKeyValues(option.value, "size"), ["size", "maxmem", "slots"]);
@@ -362,8 +339,15 @@ class Builder {
   }
 
   #boot(): Pick<MachineOptions, "bootOrder" | "bootOnce" | "bootMenu"> {
-    const option = this.#last("boot");
-    const record = this.#record("boot", "order", ["order", "once", "menu", "strict", "splash-time", "reboot-timeout"]);
+    const option = this.#options.last("boot");
+    const record = this.#options.record("boot", "order", [
+      "order",
+      "once",
+      "menu",
+      "strict",
+      "splash-time",
+      "reboot-timeout",
+    ]);
     return withOption(option?.text ?? "", () => {
       for (const letters of [record.order, record.once]) {
         if (letters === undefined) continue;
@@ -382,106 +366,6 @@ class Builder {
         bootMenu: record.menu !== undefined && parseBool("menu", record.menu),
       };
     });
-  }
-
-  /** Serial and parallel ports, debug consoles and monitors, with QEMU's defaults. */
-  #characters(defaults: (what: "serial" | "parallel") => boolean, globals: readonly GlobalProperty[]): Characters {
-    const nographic = this.#has("nographic");
-    const plain = !nographic && !this.#has("display") && !this.#has("nodefaults");
-    const given = (name: string): boolean => this.#has(name);
-    const wantSerial = !given("serial") && defaults("serial");
-    const wantMonitor = !given("monitor") && !given("mon") && !this.#has("nodefaults");
-    // Nothing said about the terminal, and no display: the terminal is the guest's console.
-    const terminal = plain && wantSerial && wantMonitor && !this.#usesTerminal();
-    let serialDefault = "vc";
-    let monitorDefault = "vc";
-    if (terminal || (nographic && wantSerial && wantMonitor)) {
-      serialDefault = "mon:stdio";
-      monitorDefault = "none";
-    } else if (nographic) {
-      serialDefault = "stdio";
-      monitorDefault = "stdio";
-    }
-    const share = (id: string): void => void this.#monitors.push(id);
-    const ports = (name: string, kind: string, fallback: string | undefined, limit: number): (string | undefined)[] => {
-      const asked = this.#all(name);
-      const list =
-        asked.length === 0 && fallback !== undefined ? [{ value: fallback, text: `-${name} ${fallback}` }] : asked;
-      return list.map(({ value, text }, i) =>
-        withOption(text, () => {
-          if (i >= limit) throw new QemuError("bad-option", `too many ${kind} ports: at most ${limit}`);
-          return this.#chardevs.short(value, `${name}${i}`, text, `${kind} device`, share);
-        }),
-      );
-    };
-    const serials = ports("serial", "serial", wantSerial ? serialDefault : undefined, MAX_SERIALS);
-    const parallels = ports("parallel", "parallel", defaults("parallel") ? "null" : undefined, MAX_PARALLELS);
-    const iobase = globals.findLast(
-      ({ driver, property }) => driver === "isa-debugcon" && property === "iobase",
-    )?.value;
-    const debugcons = this.#all("debugcon").flatMap(({ value, text }, i) => {
-      const id = withOption(text, () => this.#chardevs.short(value, `debugcon${i}`, text, "debug console", share));
-      const port = iobase === undefined ? DEBUGCON_PORT : parseInteger("iobase", iobase, 0, 0xffff);
-      return id === undefined ? [] : [{ iobase: port, chardev: id }];
-    });
-    const monitors = given("monitor") ? this.#all("monitor") : wantMonitor ? [{ value: monitorDefault, text: "" }] : [];
-    monitors.forEach(({ value, text }, i) => {
-      const device = value === "vc" ? "null" : value;
-      const id = withOption(text || "-monitor", () =>
-        this.#chardevs.short(device, `compat_monitor${i}`, text, "monitor", share),
-      );
-      if (id !== undefined && !device.startsWith("mon:")) this.#monitors.push(id);
-    });
-    for (const { value, text } of this.#all("mon")) {
-      withOption(text, () => {
-        const { chardev, mode = "readline" } = toRecord(parseKeyValues(value, "chardev"), [
-          "chardev",
-          "mode",
-          "pretty",
-        ]);
-        if (mode !== "readline")
-          throw new QemuError("unsupported", `this version of qemu-next has no monitor of mode '${mode}'`);
-        if (chardev === undefined || !this.#chardevs.has(chardev)) {
-          throw new QemuError("bad-option", `chardev "${chardev ?? ""}" not found`);
-        }
-        this.#monitors.push(chardev);
-      });
-    }
-    return { serials, parallels, debugcons, terminal };
-  }
-
-  #usesTerminal(): boolean {
-    return this.#chardevs.list().some(({ backend }) => backend === "stdio");
-  }
-
-  /** Ids of the character devices that devices use; checks that they are there and that nobody else has them. */
-  async #machineChardevs(characters: Characters, devices: readonly UserDevice[]): Promise<string[]> {
-    const users: { id: string; option: string }[] = [];
-    const add = (id: string | undefined, option: string): void => {
-      if (id !== undefined) users.push({ id, option });
-    };
-    for (const [i, id] of characters.serials.entries()) add(id, this.#all("serial")[i]?.text ?? "-serial");
-    for (const [i, id] of characters.parallels.entries()) add(id, this.#all("parallel")[i]?.text ?? "-parallel");
-    for (const { chardev } of characters.debugcons) add(chardev, "-debugcon");
-    for (const { driver, properties, option = "-device" } of devices) {
-      const type = await this.#host.require("device", driver);
-      for (const [name, spec] of Object.entries(type.properties)) {
-        if (spec.type === "chardev") add(properties[name], option);
-      }
-    }
-    const seen = new Map<string, number>();
-    for (const id of this.#monitors) seen.set(id, (seen.get(id) ?? 0) + 1);
-    for (const { id, option } of users) {
-      const plan = this.#chardevs.get(id);
-      const context = { option };
-      if (!plan) throw new QemuError("bad-option", `chardev "${id}" not found`, { context });
-      if (seen.has(id) && !plan.mux) {
-        const hint = "give the character device mux=on to share it";
-        throw new QemuError("bad-option", `Device '${id}' is in use`, { context, hint });
-      }
-      seen.set(id, (seen.get(id) ?? 0) + 1);
-    }
-    return [...new Set(users.map(({ id }) => id))];
   }
 
   #drives(defaults: (what: "floppy" | "cdrom") => boolean): DrivePlans {
@@ -507,19 +391,19 @@ class Builder {
   }
 
   #vga(byDefault: boolean): "std" | "none" {
-    const option = this.#last("vga");
+    const option = this.#options.last("vga");
     if (!option) return byDefault ? "std" : "none";
     return withOption(option.text, () => parseChoice("vga", option.value, ["std", "none"]));
   }
 
   #actions(): { reboot: string; shutdown: string; panic: PanicAction } {
-    const option = this.#last("action");
-    const record = this.#record("action", undefined, ["reboot", "shutdown", "panic"]);
+    const option = this.#options.last("action");
+    const record = this.#options.record("action", undefined, ["reboot", "shutdown", "panic"]);
     return withOption(option?.text ?? "", () => ({
-      reboot: this.#has("no-reboot")
+      reboot: this.#options.has("no-reboot")
         ? "shutdown"
         : parseChoice("reboot", record.reboot ?? "reset", ["reset", "shutdown"]),
-      shutdown: this.#has("no-shutdown")
+      shutdown: this.#options.has("no-shutdown")
         ? "pause"
         : parseChoice("shutdown", record.shutdown ?? "poweroff", ["poweroff", "pause"]),
       panic: parseChoice<PanicAction>("panic", record.panic ?? "shutdown", [
@@ -532,8 +416,8 @@ class Builder {
   }
 
   #rtc(): MachineOptions["rtc"] {
-    const option = this.#last("rtc");
-    const record = this.#record("rtc", undefined, ["base", "clock", "driftfix"]);
+    const option = this.#options.last("rtc");
+    const record = this.#options.record("rtc", undefined, ["base", "clock", "driftfix"]);
     return withOption(option?.text ?? "", () => {
       const { base = "utc" } = record;
       const clock = parseChoice("clock", record.clock ?? "host", ["host", "rt", "vm"]);
@@ -552,18 +436,18 @@ class Builder {
   }
 
   #name(): string | undefined {
-    return this.#record("name", "guest", ["guest", "process", "debug-threads"]).guest;
+    return this.#options.record("name", "guest", ["guest", "process", "debug-threads"]).guest;
   }
 
   #uuid(): string | undefined {
-    const option = this.#last("uuid");
+    const option = this.#options.last("uuid");
     return option && withOption(option.text, () => parseUuid(option.value));
   }
 
   #firmware(vga: "std" | "none", machineProperties: Readonly<Record<string, string>>): FirmwareRequest {
-    const kernel = this.#last("kernel")?.value ?? machineProperties.kernel;
-    const append = this.#last("append")?.value ?? machineProperties.append;
-    const initrd = this.#last("initrd")?.value ?? machineProperties.initrd;
+    const kernel = this.#options.last("kernel")?.value ?? machineProperties.kernel;
+    const append = this.#options.last("append")?.value ?? machineProperties.append;
+    const initrd = this.#options.last("initrd")?.value ?? machineProperties.initrd;
     if (kernel === undefined && append !== undefined) {
       throw new QemuError("bad-option", "-append only allowed with -kernel option");
     }
@@ -571,10 +455,10 @@ class Builder {
       throw new QemuError("bad-option", "-initrd only allowed with -kernel option");
     }
     return {
-      directories: this.#all("L").map(({ value }) => value),
-      bios: this.#last("bios")?.value ?? machineProperties.firmware,
+      directories: this.#options.all("L").map(({ value }) => value),
+      bios: this.#options.last("bios")?.value ?? machineProperties.firmware,
       vga,
-      optionRoms: this.#all("option-rom").map(({ value }) => parseKeyValues(value, "romfile")[0]?.value ?? ""),
+      optionRoms: this.#options.all("option-rom").map(({ value }) => parseKeyValues(value, "romfile")[0]?.value ?? ""),
       kernel,
       initrd,
       commandLine: append ?? "",
@@ -583,27 +467,19 @@ class Builder {
   }
 
   #escapeCode(): number {
-    const option = this.#last("echr");
+    const option = this.#options.last("echr");
     return option ? withOption(option.text, () => parseInteger("echr", option.value, 0, 255)) : 1;
   }
 
   /** Checks what has no value of its own, and reads -d and -D. */
   #log(): IoPlan["log"] {
     for (const name of ["nic", "net"]) {
-      for (const { value, text } of this.#all(name)) withOption(text, () => parseChoice(name, value, ["none"]));
+      for (const { value, text } of this.#options.all(name)) withOption(text, () => parseChoice(name, value, ["none"]));
     }
-    const display = this.#last("display");
+    const display = this.#options.last("display");
     if (display) withOption(display.text, () => parseChoice("type", display.value, ["none"]));
-    this.#record("msg", "timestamp", ["timestamp", "guest-name"]);
-    const items = this.#all("d").flatMap(({ value, text }) => withOption(text, () => parseLogItems(value)));
-    return { items: [...new Set(items)], file: this.#last("D")?.value };
+    this.#options.record("msg", "timestamp", ["timestamp", "guest-name"]);
+    const items = this.#options.all("d").flatMap(({ value, text }) => withOption(text, () => parseLogItems(value)));
+    return { items: [...new Set(items)], file: this.#options.last("D")?.value };
   }
-}
-
-interface Characters {
-  readonly serials: (string | undefined)[];
-  readonly parallels: (string | undefined)[];
-  readonly debugcons: { iobase: number; chardev: string }[];
-  /** The terminal was taken for the guest's console because nothing else was said. */
-  readonly terminal: boolean;
 }

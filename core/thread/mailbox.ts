@@ -13,7 +13,7 @@ import { ByteRing } from "./ring.ts";
 
 const FRAME_HEADER = 8;
 
-/** What a thread hands to the other one to make its end of the mailbox: plain data, fit for workerData. */
+/** What a thread hands to the other one to make its end of the mailbox: plain data, fit for another thread. */
 export interface MailboxPlan {
   readonly toMain: SharedArrayBuffer;
   readonly toWorker: SharedArrayBuffer;

@@ -11,7 +11,7 @@ import type { LogPlan } from "../log.ts";
 import type { MachineOptions } from "../options/machine-options.ts";
 import type { MailboxPlan } from "../thread/mailbox.ts";
 
-/** Everything the machine's thread starts from: plain data and shared memory, fit for workerData. */
+/** Everything the machine's thread starts from: plain data and shared memory, fit for another thread. */
 export interface MachinePlan {
   readonly options: MachineOptions;
   readonly memory: WebAssembly.Memory;
