@@ -37,7 +37,9 @@ export class IsaInterrupts {
   #pic: InterruptController | undefined;
   #ioapic: IoApic | undefined;
   #hpetLegacy = false;
-  /** Levels that devices drive before the controllers are there. */
+  /** Assertions of each line since power-on, for `info irq`. */
+  readonly #counts = new Float64Array(LINES);
+  /** What the HPET's legacy replacement cuts off, with the levels driven meanwhile. */
   readonly #gated: { line: number; level: boolean; output: IrqLine }[] = [];
   /** Asserted while the HPET stands in for the interval timer and the RTC. */
   readonly hpetLegacy: IrqLine = irqLine((on) => this.#setHpetLegacy(on));
@@ -48,6 +50,7 @@ export class IsaInterrupts {
       (_, line) =>
         new SharedLine(
           irqLine((level) => {
+            if (level) this.#counts[line]++;
             this.#pic?.irq(line).set(level);
             this.#ioapic?.pin(line === TIMER_IRQ ? IOAPIC_PIN_OF_TIMER : line).set(level);
           }),
@@ -75,6 +78,14 @@ export class IsaInterrupts {
       gate.level = level;
       output.set(level && !this.#hpetLegacy);
     });
+  }
+
+  /** `info irq`. */
+  describe(): string {
+    const lines = [...this.#counts].flatMap((count, line) =>
+      count > 0 ? [`${String(line).padStart(2)}: ${count}\n`] : [],
+    );
+    return `IRQ statistics for isa-i8259:\n${lines.join("")}`;
   }
 
   #setHpetLegacy(on: boolean): void {

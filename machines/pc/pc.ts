@@ -215,6 +215,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   };
   reset();
   runtime.info.add("pic", () => pic.describe() + ioapic.describe());
+  runtime.info.add("irq", () => interrupts.describe());
   runtime.info.add("lapic", () => apic.describe());
   return {
     vcpus: [cpu],
