@@ -1,5 +1,5 @@
 /**
- * Our side of the oracle: runs bytes of 64-bit user code through decoder, translator, optimiser and interpreter, at the
+ * Our side of the oracle: runs bytes of user code (16-bit code on a 16-bit stack) through decoder, translator, optimiser and interpreter, at the
  * same virtual addresses as on the host, mapped by page tables of its own.
  */
 
@@ -25,6 +25,9 @@ const REX_W = 1;
 /** Attributes of flat user code segments. */
 const CS64 = 0x00a0fb00;
 const CS32 = 0x00c0fb00;
+const CS16 = 0x0080fb00;
+const SS32 = 0x00c0f300;
+const SS16 = 0x0080f300;
 const MAX_BLOCKS = 1000;
 const GUEST_FAULT = { guestFault: true };
 
@@ -36,7 +39,7 @@ export class OracleEngine {
   readonly #env: number;
   readonly #fxAddress: bigint;
   readonly #cache: CodeCache;
-  #bits: 32 | 64 = 64;
+  #bits: 16 | 32 | 64 = 64;
   #helpers!: Helpers;
   #translator!: BlockTranslator;
   #run!: (env: number, pc: number) => number;
@@ -60,7 +63,7 @@ export class OracleEngine {
     state.dr[7] = 0x400n;
     for (let segment = 0; segment < 6; segment++) {
       state.segLimit[segment] = 0xffffffff;
-      state.segAttr[segment] = segment === 1 ? CS64 : 0x00c0f300;
+      state.segAttr[segment] = segment === 1 ? CS64 : SS32;
       state.segSelector[segment] = segment === 1 ? 0x33 : 0x2b;
     }
     // PE MP NE WP PG; PAE OSFXSR OSXMMEXCPT; LME LMA.
@@ -145,10 +148,11 @@ export class OracleEngine {
    * Runs `code` at virtual address `address` from the registers in `image` until it falls off its end, and stores the
    * registers back; x87 and SSE state only if `float`. Returns undefined, or what went wrong.
    */
-  run(code: Uint8Array, address: bigint, image: CpuImage, float: boolean, bits: 32 | 64 = 64): string | undefined {
+  run(code: Uint8Array, address: bigint, image: CpuImage, float: boolean, bits: 16 | 32 | 64 = 64): string | undefined {
     const { state } = this;
     if (bits !== this.#bits) {
-      state.segAttr[1] = bits === 64 ? CS64 : CS32;
+      state.segAttr[1] = bits === 64 ? CS64 : bits === 32 ? CS32 : CS16;
+      state.segAttr[2] = bits === 16 ? SS16 : SS32;
       this.#call("updateHflags");
       this.#bits = bits;
     }
@@ -167,7 +171,8 @@ export class OracleEngine {
       this.#helper("fxsave", this.#fxAddress, 0n, REX_W);
       image.fx.set(this.data.subarray(FX_IMAGE, FX_IMAGE + 512));
     }
-    for (let index = 0; index < 16; index++) image.gpr[index] = BigInt.asUintN(bits, state.regs[index]);
+    for (let index = 0; index < 16; index++)
+      image.gpr[index] = BigInt.asUintN(bits === 64 ? 64 : 32, state.regs[index]);
     const direction = BigInt.asIntN(64, state.df) < 0n ? 0x400n : 0n;
     image.rflags = BigInt(this.#call("getFlags") >>> 0) | direction | state.eflags | 2n;
     return problem;
