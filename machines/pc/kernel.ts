@@ -11,31 +11,36 @@ import { ACPI_RSDP_FILE, type AcpiOptions, buildAcpi } from "./acpi/tables.ts";
 import { chipSetup } from "./boot/chip-setup.ts";
 import { type KernelImage, openKernel } from "./boot/kernel-image.ts";
 import { bootOrderOfRom } from "./boot/option-rom.ts";
-import { boardE820, E820_ACPI, E820_RAM, E820_RESERVED, type RamLayout } from "./e820.ts";
+import { boardE820, E820_ACPI, E820_RAM, E820_RESERVED, type RamLayout, ramRanges } from "./e820.ts";
+import { buildSmbios, placeAnchor, type SmbiosOptions } from "./smbios/smbios.ts";
 
 const PAGE = 4096;
 /** RAM below the BIOS data that kernels leave alone. */
 const CONVENTIONAL_END = 0x9fc00;
 const EXTENDED_START = 0x10_0000;
+const SMBIOS_ANCHOR_ADDRESS = 0xf0000;
+const SMBIOS_TABLES_ADDRESS = 0xf0100;
 
 export class Kernel {
   readonly #image: KernelImage;
   readonly #layout: RamLayout;
   readonly #acpi: AcpiOptions;
+  readonly #smbios: SmbiosOptions;
   readonly #withFirmware: boolean;
 
-  private constructor(image: KernelImage, layout: RamLayout, acpi: AcpiOptions, withFirmware: boolean) {
+  private constructor(image: KernelImage, options: MachineOptions, layout: RamLayout, acpi: AcpiOptions) {
+    this.#smbios = { uuid: options.uuid, cpus: options.smp, ram: ramRanges(layout) };
     this.#image = image;
     this.#layout = layout;
     this.#acpi = acpi;
-    this.#withFirmware = withFirmware;
+    this.#withFirmware = options.firmware.bios !== undefined;
   }
 
   /** The kernel that -kernel names, or undefined. */
   static load(options: MachineOptions, layout: RamLayout, acpi: AcpiOptions): Kernel | undefined {
-    const { kernel, initrd, commandLine, bios } = options.firmware;
+    const { kernel, initrd, commandLine } = options.firmware;
     if (kernel === undefined) return undefined;
-    return new Kernel(openKernel({ kernel, initrd, commandLine }), layout, acpi, bios !== undefined);
+    return new Kernel(openKernel({ kernel, initrd, commandLine }), options, layout, acpi);
   }
 
   /** Boot order entries that come before all others. */
@@ -54,6 +59,7 @@ export class Kernel {
     const setup = chipSetup();
     for (const { devfn, register, value, size } of setup.pci) pci.configWrite(devfn, register, value, size);
     for (const { port, value, size } of setup.ports) ports.write(port, value, size);
+    this.#placeSmbios(memory);
     const { below4g } = this.#layout;
     const tables = buildAcpi(this.#acpi);
     const addresses: Record<string, number> = {};
@@ -73,5 +79,11 @@ export class Kernel {
     const state = this.#image.direct({ ramEnd: top, e820, rsdp: addresses[ACPI_RSDP_FILE] });
     for (const { address, data } of state.memory) memory.dma.write(address, data);
     cpu.setRegisters(state.registers);
+  }
+  /** Where kernels without EFI look for it: on a paragraph between F0000h and FFFFFh. */
+  #placeSmbios(memory: AddressSpace): void {
+    const { tables, anchor } = buildSmbios(this.#smbios);
+    memory.dma.write(SMBIOS_ANCHOR_ADDRESS, placeAnchor(anchor, SMBIOS_TABLES_ADDRESS));
+    memory.dma.write(SMBIOS_TABLES_ADDRESS, tables);
   }
 }

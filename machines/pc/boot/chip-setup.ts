@@ -1,13 +1,14 @@
 /**
  * What firmware programs into the board's chips before it starts a kernel, as far as kernels rely on it: power
- * management at the ports the ACPI tables name, PCI interrupt routing, level-triggered interrupts, and RAM where the
- * BIOS would be. Carried out after reset when a machine has no firmware.
+ * management at the ports the ACPI tables name, IDE decoding, PCI interrupt routing, level-triggered interrupts, and
+ * RAM where the BIOS would be. Carried out after reset when a machine has no firmware.
  */
 
 import type { ChipSetup } from "./boot-state.ts";
 
 const HOST_BRIDGE = 0;
 const PIIX3 = 1 << 3;
+const PIIX3_IDE = (1 << 3) | 1;
 const PIIX4_PM = (1 << 3) | 3;
 
 const PAM0 = 0x59;
@@ -26,7 +27,13 @@ const SMB_PORTS = 0x700;
 const SMB_ENABLE_IRQ9 = 0x09;
 const PCI_COMMAND = 0x04;
 const PCI_COMMAND_IO = 1;
+const PCI_COMMAND_IO_MASTER = 5;
 const PCI_INTERRUPT_LINE = 0x3c;
+/** IDETIM of either channel: IDE decode enable. */
+const IDETIM = [0x40, 0x42] as const;
+const IDE_DECODE = 0x8000;
+const BMIBA = 0x20;
+const BUS_MASTER_PORTS = 0xc000;
 const SCI_IRQ = 9;
 const ELCR1 = 0x4d0;
 
@@ -43,6 +50,9 @@ export function chipSetup(): ChipSetup {
         size: 1 as const,
       })),
       ...PIRQS.map((irq, i) => ({ devfn: PIIX3, register: PIRQRCA + i, value: irq, size: 1 as const })),
+      ...IDETIM.map((register) => ({ devfn: PIIX3_IDE, register, value: IDE_DECODE, size: 2 as const })),
+      { devfn: PIIX3_IDE, register: BMIBA, value: BUS_MASTER_PORTS | 1, size: 4 },
+      { devfn: PIIX3_IDE, register: PCI_COMMAND, value: PCI_COMMAND_IO_MASTER, size: 2 },
       { devfn: PIIX4_PM, register: PMBASE, value: PM_PORTS | 1, size: 4 },
       { devfn: PIIX4_PM, register: PMREGMISC, value: PMREGMISC_ENABLE, size: 1 },
       { devfn: PIIX4_PM, register: SMBBA, value: SMB_PORTS | 1, size: 4 },
