@@ -2,6 +2,7 @@
 
 export * from "./control-registers";
 export * from "./control-transfer";
+export * from "./crypto";
 export * from "./debug";
 export * from "./fault";
 export * from "./fetch";
@@ -16,6 +17,7 @@ export * from "./sse-convert";
 export * from "./sse-float";
 export * from "./sse-int";
 export * from "./strings";
+export * from "./strings42";
 export * from "./syscalls";
 export * from "./system";
 export * from "./tlb";

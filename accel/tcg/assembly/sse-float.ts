@@ -344,14 +344,19 @@ export function dpps(env: u32, a: u64, _b: u64, imm: i32): u64 {
     store<u32>(product + i * 4, on ? operate32(env, OP_MUL, load<u32>(d + i * 4), load<u32>(s + i * 4), mode) : 0);
   }
   commitFlags(env);
+  // Sums are made in every lane: which NaN comes out depends on the lane.
   store<u32>(env + FLAGS, 0);
-  const low = operate32(env, OP_ADD, load<u32>(product), load<u32>(product, 4), mode);
-  const high = operate32(env, OP_ADD, load<u32>(product, 8), load<u32>(product, 12), mode);
+  const sums = product + 16;
+  for (let i: u32 = 0; i < 16; i += 4) {
+    store<u32>(sums + i, operate32(env, OP_ADD, load<u32>(product + (i ^ 4)), load<u32>(product + i), mode));
+  }
   commitFlags(env);
   store<u32>(env + FLAGS, 0);
-  const sum = operate32(env, OP_ADD, low, high, mode);
+  for (let i: u32 = 0; i < 16; i += 4) {
+    store<u32>(product + i, operate32(env, OP_ADD, load<u32>(sums + i), load<u32>(sums + (i ^ 8)), mode));
+  }
   commitFlags(env);
-  for (let i: u32 = 0; i < 4; i++) store<u32>(d + i * 4, (<u32>a >> i) & 1 ? sum : 0);
+  for (let i: u32 = 0; i < 4; i++) store<u32>(d + i * 4, (<u32>a >> i) & 1 ? load<u32>(product + i * 4) : 0);
   return 0;
 }
 
@@ -364,10 +369,11 @@ export function dppd(env: u32, a: u64, _b: u64, imm: i32): u64 {
   const high = <u32>a & 32 ? operate64(env, OP_MUL, load<u64>(d, 8), load<u64>(s, 8), mode) : 0;
   commitFlags(env);
   store<u32>(env + FLAGS, 0);
-  const sum = operate64(env, OP_ADD, low, high, mode);
+  const sumLow = operate64(env, OP_ADD, low, high, mode);
+  const sumHigh = operate64(env, OP_ADD, high, low, mode);
   commitFlags(env);
-  store<u64>(d, <u32>a & 1 ? sum : 0);
-  store<u64>(d, <u32>a & 2 ? sum : 0, 8);
+  store<u64>(d, <u32>a & 1 ? sumLow : 0);
+  store<u64>(d, <u32>a & 2 ? sumHigh : 0, 8);
   return 0;
 }
 
