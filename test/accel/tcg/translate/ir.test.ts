@@ -1,0 +1,66 @@
+/** What common instruction sequences become after optimisation: no more operations than they need. */
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { HF_CS64, HF_LMA, HF_PE } from "../../../../accel/tcg/env.ts";
+import { IrBuilder } from "../../../../accel/tcg/ir/builder.ts";
+import { OP_ROWS } from "../../../../accel/tcg/ir/ops.ts";
+import { Optimizer } from "../../../../accel/tcg/ir/optimize.ts";
+import { Translator } from "../../../../accel/tcg/translate/translator.ts";
+import { createInsn, Decoder } from "../../../../accel/tcg/x86/decoder.ts";
+import { OPCODE_ROWS } from "../../../../accel/tcg/x86/rows.ts";
+import { assemble } from "../../../tools/asm.ts";
+
+const HELPERS = ["raiseException", "computeFlags", "computeFlagsOf", "computeCarry", "mulHighSigned", "divideUnsigned"];
+const decoder = new Decoder(OPCODE_ROWS);
+const insn = createInsn(OPCODE_ROWS[0]);
+
+/** Names of the ops of a block of 64-bit code; helper calls by the helper's name. */
+function ops(source: string): string {
+  const code = assemble(`bits 64\n${source}`).bytes;
+  const ir = new IrBuilder(new Map(HELPERS.map((name, index) => [name, index])));
+  const t = new Translator(ir);
+  t.begin(HF_CS64 | HF_LMA | HF_PE | 3, 0);
+  for (let at = 0; at < code.length && !t.ended; at += insn.length) {
+    decoder.decode(insn, code, at, code.length - at, 64);
+    t.beginInsn(insn.length);
+    insn.row.emit(t, insn);
+  }
+  t.finish();
+  new Optimizer().run(ir);
+  return Array.from({ length: ir.count }, (_, i) => {
+    const { name, kind } = OP_ROWS[ir.op[i]];
+    return kind === "call" ? HELPERS[ir.c[i]] : name;
+  }).join(" ");
+}
+
+const JUMP = "lea64 exit_chain label lea64 exit_chain";
+
+test("compare and jump are one branch on the operands", () => {
+  assert.is(ops("cmp eax, ebx\njl $"), `sub32 mov mov br_lt32 ${JUMP}`);
+  assert.is(ops("test rax, rax\njne $"), `mov mov br_ne64 ${JUMP}`);
+  assert.is(ops("cmp rax, 5\nja $"), `sub64 mov mov br_gtu64 ${JUMP}`);
+});
+
+test("flags that are overwritten cost nothing", () => {
+  assert.is(
+    ops("xor eax, eax\nadd ebx, ecx\nsub edx, esi\ncmp edi, 1\nje $"),
+    `mov add32 sub32 sub32 mov mov br_eq32 ${JUMP}`,
+  );
+  assert.is(ops("rol eax, 5\nadd eax, 1").includes("computeFlags"), false);
+  assert.is(ops("bts rax, 5\nimul rbx, rcx\nadd eax, 1").includes("mulHighSigned"), false);
+  assert.is(ops("inc rax\nadd rbx, 1").includes("computeCarry"), false);
+});
+
+test("moves are moves", () => {
+  assert.is(ops("mov rax, rbx"), "mov lea64 exit_chain");
+  assert.is(ops("mov eax, 5"), "mov lea64 exit_chain");
+  assert.is(ops("nop\nendbr64"), "lea64 exit_chain");
+});
+
+test("a shift by CL keeps the flags where the count is zero", () => {
+  assert.is(ops("shl eax, cl").match(/sel_eq32/g)?.length, 3);
+  assert.is(ops("shl eax, cl\nadd eax, ebx").includes("sel_eq32"), false);
+});
+
+test.run();
