@@ -1,0 +1,118 @@
+/**
+ * The benchmark: `npm run bench`. Boots Debian's kernel with busybox to its shell, runs a shell loop there, lets
+ * the guest idle, and powers it off; prints a table with the targets. Numbers depend on the machine; compare within one.
+ */
+
+import { mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { messageOf } from "../core/errors.ts";
+import { linuxOptions, scratch, startGuest } from "./tools/guest.ts";
+
+const TICKS_PER_SECOND = 100;
+const GUEST_MIB = 256;
+const IDLE_SECONDS = 10;
+const LOOP_COUNT = 20_000;
+
+interface Row {
+  readonly what: string;
+  readonly value: string;
+  readonly target: string;
+}
+
+/** CPU seconds a process has used. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function residentMib(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
+}
+
+const pause = (seconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+/** Milliseconds from the start of the process to the firmware's first byte on its debug port; the best of three. */
+async function firstBiosByte(): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), "qemu-next-bench-"));
+  const times: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const file = join(directory, `bios${round}.log`);
+    const started = performance.now();
+    const arrived = new Promise<number>((resolve) => {
+      const watcher = watch(directory, (_, name) => {
+        if (name !== `bios${round}.log` || readFileSync(file).length === 0) return;
+        watcher.close();
+        resolve(performance.now() - started);
+      });
+    });
+    const options = ["-display", "none", "-debugcon", `file:${file}`, "-global", "isa-debugcon.iobase=0x402"];
+    const guest = await startGuest(...options);
+    times.push(await arrived);
+    guest.child.kill("SIGTERM");
+    await guest.ended;
+  }
+  rmSync(directory, { recursive: true });
+  return Math.min(...times);
+}
+
+async function linux(): Promise<Row[]> {
+  const files = scratch();
+  const log = files.path("stats.log");
+  const guest = await startGuest(
+    ...(await linuxOptions("amd64", files.path("initramfs.cpio"))),
+    ...["-m", String(GUEST_MIB), "-d", "stats", "-D", log],
+  );
+  const pid = guest.child.pid!;
+  const started = performance.now();
+  const since = (from: number): number => (performance.now() - from) / 1000;
+  await guest.expect("Run /init", 120_000);
+  const init = since(started);
+  await guest.expect("# ", 120_000);
+  const shell = since(started);
+  const bootCpu = cpuSeconds(pid);
+  guest.type(`i=0; while [ $i -lt ${LOOP_COUNT} ]; do i=$((i + 1)); done; echo COUNT''ED\n`);
+  const loopStarted = performance.now();
+  await guest.expect("COUNTED", 120_000);
+  const loop = since(loopStarted);
+  await pause(1);
+  const before = cpuSeconds(pid);
+  await pause(IDLE_SECONDS);
+  const idle = ((cpuSeconds(pid) - before) / IDLE_SECONDS) * 100;
+  const resident = residentMib(pid);
+  const busy = cpuSeconds(pid);
+  guest.type("poweroff -f\n");
+  const { status } = await guest.ended;
+  const stats = readFileSync(log, "utf8");
+  const instructions = Number(/instructions\s+(\d+)/.exec(stats)![1]);
+  files.remove();
+  return [
+    { what: "start to /init", value: `${init.toFixed(1)} s`, target: "25 s" },
+    { what: "start to shell", value: `${shell.toFixed(1)} s`, target: "" },
+    { what: "CPU time to shell", value: `${bootCpu.toFixed(1)} s`, target: "" },
+    { what: `shell loop of ${LOOP_COUNT}`, value: `${loop.toFixed(2)} s`, target: "" },
+    { what: "guest instructions", value: `${(instructions / 1e6).toFixed(0)} million`, target: "" },
+    { what: "instructions per CPU second", value: `${(instructions / 1e6 / busy).toFixed(0)} MIPS`, target: "60 MIPS" },
+    { what: "CPU of an idle guest", value: `${idle.toFixed(1)} %`, target: "2 %" },
+    {
+      what: `memory above ${GUEST_MIB} MiB of guest RAM`,
+      value: `${(resident - GUEST_MIB).toFixed(0)} MiB`,
+      target: "250 MiB",
+    },
+    { what: "exit status", value: String(status), target: "0" },
+  ];
+}
+
+try {
+  const first = {
+    what: "start to first BIOS byte",
+    value: `${(await firstBiosByte()).toFixed(0)} ms`,
+    target: "400 ms",
+  };
+  const rows = [first, ...(await linux())];
+  console.log(`| what | measured | target |\n|---|---|---|`);
+  for (const { what, value, target } of rows) console.log(`| ${what} | ${value} | ${target} |`);
+} catch (error) {
+  console.error(`bench: ${messageOf(error)}`);
+  process.exitCode = 1;
+}
