@@ -57,6 +57,7 @@ export const loop =
     const left = ir.binary(t.op("sub", size), counter(t, i), ir.const(1));
     const more = ir.binary("set_ne64", t.zext(left, size), ir.const(0));
     const go = code === undefined ? more : ir.binary("and32", more, t.setOn(t.condition(code)));
+    // DEVIATION: a target beyond the code segment's limit faults after the count has changed.
     t.writeReg(RCX, size, left, true);
     t.jumpIf({ condition: "ne", width: 32, a: go, b: ir.const(0) }, i.imm, i.opSize);
   };
