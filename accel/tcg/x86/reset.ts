@@ -24,10 +24,11 @@ type CpuState = State<typeof CPU_STATE>;
 
 /** Everything as after power-up. `signature` is CPUID(1).EAX, which EDX holds. TLBs and hflags are the caller's. */
 export function resetState(s: CpuState, signature: number): void {
-  const { pageMap } = s;
+  const { pageMap, instructions, tlbMisses, tlbFlushes, pageFaults } = s;
   const features = Array.from(s.features);
   clearState(CPU_STATE, s);
-  s.pageMap = pageMap;
+  // What is not the CPU's: where the memory is, and counters since the program started.
+  Object.assign(s, { pageMap, instructions, tlbMisses, tlbFlushes, pageFaults });
   s.features.set(features);
   s.cr0 = CR0_CD_NW | CR0_ET;
   s.mxcsr = MXCSR_RESET;
