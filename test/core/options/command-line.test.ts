@@ -153,6 +153,7 @@ test("the short forms of character devices", async () => {
   });
   assert.equal(await first("vc:80Cx24C"), { backend: "vc", mux: false });
   assert.equal(await first("mon:unix:/x"), { backend: "socket", mux: true, path: "/x" });
+  assert.match(await failure("-serial", "pty"), /has no pseudo-terminals \| use a socket/);
   assert.match(await failure("-serial", "foo"), /could not connect serial device to character backend 'foo'/);
 });
 

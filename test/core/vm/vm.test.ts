@@ -213,8 +213,8 @@ test("what goes wrong is one message and status 1", async () => {
   );
   assert.match(await failing("-serial", "file:/no/such"), /^qemu-next: -serial file:\/no\/such: Could not open/);
   assert.match(
-    await failing("-chardev", "pty,id=x"),
-    /^qemu-next: -chardev pty,id=x: 'pty' is not a valid char driver name/,
+    await failing("-chardev", "tty9,id=x"),
+    /^qemu-next: -chardev tty9,id=x: 'tty9' is not a valid char driver name/,
   );
   assert.match(await failing("-D", "/no/such", "-d", "int"), /Could not open '\/no\/such'/);
   assert.match(await failing("-m", "100G"), /cannot set up guest memory/);
@@ -222,6 +222,16 @@ test("what goes wrong is one message and status 1", async () => {
     await failing("-M", "fake,act=crash"),
     /^qemu-next: the machine's thread failed: bug in the accelerator\n/,
   );
+});
+
+test("a reader that goes away is an error", async () => {
+  const vm = start("-nographic");
+  await vm.expect("up\n");
+  vm.child.stdout.destroy();
+  vm.type("abc");
+  const { status, stderr } = await end(vm);
+  assert.is(status, 1);
+  assert.match(stderr, /^qemu-next: standard input or output is gone: write EPIPE\n/);
 });
 
 test("output that nobody reads is waited for; nothing is lost", async () => {
