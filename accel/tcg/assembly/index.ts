@@ -21,6 +21,7 @@ export * from "./strings42";
 export * from "./syscalls";
 export * from "./system";
 export * from "./tlb";
+export * from "./transcendental";
 export * from "./walk";
 export * from "./x87";
 export * from "./x87-env";

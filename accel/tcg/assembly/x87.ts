@@ -149,7 +149,7 @@ function recordPointer(env: u32, rip: u64, imm: u32): void {
   if (segment) store<u32>(env + ENV_FP_DS, load<u32>(env + ENV_SEG_SELECTOR + (segment - 1) * 4));
 }
 
-function begin(env: u32, rip: u64, imm: u32): void {
+export function begin(env: u32, rip: u64, imm: u32): void {
   checkPending(env);
   recordPointer(env, rip, imm);
   store<u32>(env + FLAGS, 0);
@@ -166,7 +166,7 @@ export function summarize(env: u32): void {
  * Adds exceptions to the status word; C1 becomes bit 9 of `flags`. Returns the unmasked ones. An unmasked IE, DE or ZE
  * comes before the operation: nothing else is reported then.
  */
-function commit(env: u32, flags: u32): u32 {
+export function commit(env: u32, flags: u32): u32 {
   const unmasked = flags & ~load<u32>(env + ENV_FP_CONTROL) & 0x3f;
   if (unmasked & (IE | DE | ZE)) flags &= ~(OE | UE | PE | ROUNDED_UP);
   const status = (load<u32>(env + ENV_FP_STATUS) & ~SW_C1) | flags;
@@ -174,13 +174,13 @@ function commit(env: u32, flags: u32): u32 {
   return unmasked;
 }
 
-function pop(env: u32): void {
+export function pop(env: u32): void {
   const top = load<u32>(env + ENV_FP_TOP);
   store<u8>(env + ENV_FP_EMPTY + top, 1);
   store<u32>(env + ENV_FP_TOP, (top + 1) & 7);
 }
 
-function push(env: u32, sig: u64, se: u32): void {
+export function push(env: u32, sig: u64, se: u32): void {
   const top = (load<u32>(env + ENV_FP_TOP) - 1) & 7;
   store<u32>(env + ENV_FP_TOP, top);
   store<u8>(env + ENV_FP_EMPTY + top, 0);
@@ -188,28 +188,28 @@ function push(env: u32, sig: u64, se: u32): void {
   store<u64>(env + ENV_FPR + (top << 4), <u64>se, 8);
 }
 
-function unpackSt(env: u32, p: u32, i: u32): void {
+export function unpackSt(env: u32, p: u32, i: u32): void {
   const slot = st(env, i);
   unpack80(p, load<u64>(slot), load<u32>(slot, 8));
 }
 
-function storeResult(env: u32, slot: u32): void {
+export function storeResult(env: u32, slot: u32): void {
   store<u64>(slot, sigOf(env + R));
   store<u64>(slot, <u64>pack80se(env + R), 8);
 }
 
-function storeIndefinite(slot: u32): void {
+export function storeIndefinite(slot: u32): void {
   store<u64>(slot, INDEFINITE);
   store<u64>(slot, INDEFINITE_SE, 8);
 }
 
 /** Stack underflow: IE and SF with C1 clear. Returns false when the exception is unmasked. */
-function underflow(env: u32): bool {
+export function underflow(env: u32): bool {
   return (commit(env, IE | SW_SF) & IE) === 0;
 }
 
 /** Stack overflow: IE and SF with C1 set. Returns false when the exception is unmasked. */
-function overflow(env: u32): bool {
+export function overflow(env: u32): bool {
   const masked = (commit(env, IE | SW_SF) & IE) === 0;
   store<u32>(env + ENV_FP_STATUS, load<u32>(env + ENV_FP_STATUS) | SW_C1);
   return masked;
@@ -232,7 +232,7 @@ function unpackOperand(env: u32, p: u32, kind: u32, value: u64, i: u32): void {
 }
 
 /** R = the NaN that an operation with one operand yields; true if it is one. */
-function nanResult1(env: u32, p: u32): bool {
+export function nanResult1(env: u32, p: u32): bool {
   const cls = classOf(p);
   if (cls < QNAN) return false;
   if (cls === UNSUPPORTED) {
@@ -245,7 +245,7 @@ function nanResult1(env: u32, p: u32): bool {
 }
 
 /** R = the NaN that an operation with two operands yields (SDM volume 1, table 4-7); true if it is one. */
-function nanResult(env: u32, pa: u32, pb: u32): bool {
+export function nanResult(env: u32, pa: u32, pb: u32): bool {
   const ca = classOf(pa);
   const cb = classOf(pb);
   if (ca < QNAN && cb < QNAN) return false;

@@ -151,6 +151,18 @@ for (const [index, name] of ["fld1", "fldl2t", "fldl2e", "fldpi", "fldlg2", "fld
   fixed(0xd9, 0xe8 + index, name, register("x87LoadConstant"));
 }
 for (const [modrm, name] of [
+  [0xf0, "f2xm1"],
+  [0xf1, "fyl2x"],
+  [0xf2, "fptan"],
+  [0xf3, "fpatan"],
+  [0xf9, "fyl2xp1"],
+  [0xfb, "fsincos"],
+  [0xfe, "fsin"],
+  [0xff, "fcos"],
+] as const) {
+  fixed(0xd9, modrm, name, register("x87Transcendental"));
+}
+for (const [modrm, name] of [
   [0xf4, "fxtract"],
   [0xf5, "fprem1"],
   [0xf8, "fprem"],
