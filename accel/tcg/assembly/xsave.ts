@@ -1,5 +1,5 @@
 /**
- * FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR, XGETBV, XSETBV and MXCSR. Intel SDM volume 1, sections 10.5 and 13.
+ * FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR and MXCSR. Intel SDM volume 1, sections 10.5 and 13.
  *
  * Components: x87 (XCR0 bit 0), SSE (bit 1), AVX (bit 2: upper halves of YMM, kept but without instructions of its own).
  */
@@ -30,12 +30,10 @@ import { st, summarize } from "./x87";
 import { fninit, setControlWord, setStatusWord, statusWord } from "./x87-env";
 
 export const MXCSR_MASK: u32 = 0xffff;
-const MXCSR_DEFAULT: u32 = 0x1f80;
 const EFER_FFXSR: u64 = 1 << 14;
 const XCR0_X87: u64 = 1;
 const XCR0_SSE: u64 = 2;
 const XCR0_AVX: u64 = 4;
-const XCR0_SUPPORTED: u64 = XCR0_X87 | XCR0_SSE;
 const LEGACY_SIZE: u32 = 512;
 const HEADER_SIZE: u32 = 64;
 const YMM_OFFSET: u32 = LEGACY_SIZE + HEADER_SIZE;
@@ -164,7 +162,7 @@ function requested(env: u32, mask: u64): u64 {
   return mask & load<u64>(env + ENV_XCR0);
 }
 
-/** Components in their initial configuration. */
+/** Components that are not in their initial configuration. */
 function inUse(env: u32): u64 {
   let components: u64 = 0;
   const initial =
@@ -247,21 +245,5 @@ export function xrstor(env: u32, address: u64, mask: u64, imm: i32): u64 {
   } else if (components & XCR0_AVX) {
     memory.fill(env + ENV_YMM_HIGH, 0, bytes);
   }
-  return 0;
-}
-
-/** XGETBV: a = ECX; XCR0, or with 1 (XGETBV1) the components in use. */
-export function xgetbv(env: u32, a: u64, _b: u64, imm: i32): u64 {
-  const index = <u32>a;
-  if (index === 0) return load<u64>(env + ENV_XCR0);
-  if (index === 1 && imm) return load<u64>(env + ENV_XCR0) & (inUse(env) | XCR0_X87);
-  raiseError(env, EXC_GP, 0);
-  return 0;
-}
-
-/** XSETBV: a = ECX, b = EDX:EAX. The caller has checked the privilege. */
-export function xsetbv(env: u32, a: u64, value: u64, _imm: i32): u64 {
-  if (<u32>a !== 0 || !(value & XCR0_X87) || value & ~XCR0_SUPPORTED) raiseError(env, EXC_GP, 0);
-  store<u64>(env + ENV_XCR0, value);
   return 0;
 }

@@ -109,7 +109,7 @@ function compare(code: number[], cases: number, special: boolean, ulps: bigint):
     const ours = copy(image);
     assert.is(engine.run(bytes, codeAddress(), ours, true), undefined);
     const report = difference(host, ours, ulps);
-    assert.is(report, undefined, `${bytes.toHex()} case ${i}: ${report}`);
+    assert.is(report, undefined, `${Buffer.from(bytes).toString("hex")} case ${i}: ${report}`);
   }
 }
 
