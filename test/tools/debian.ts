@@ -24,7 +24,6 @@ export interface UnpackedPackage {
 export type Progress = (line: string) => void;
 
 const SUITE = "bookworm";
-const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const LISTS_MAX_AGE_MS = 24 * 3600 * 1000;
 
@@ -69,7 +68,7 @@ function aptOptions(): string[] {
   return Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
 }
 
-/** The mirror the system itself uses for Debian, else the default one. */
+/** The mirror the system itself uses for Debian, or the one the environment names. */
 async function mirror(): Promise<string> {
   if (process.env.QEMU_NEXT_DEBIAN_MIRROR) return process.env.QEMU_NEXT_DEBIAN_MIRROR;
   const parts = await readdir("/etc/apt/sources.list.d").catch(() => []);
@@ -78,7 +77,9 @@ async function mirror(): Promise<string> {
     const found = /^(?:URIs:|deb\b.*?)\s+(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(text);
     if (found) return found[1];
   }
-  return DEFAULT_MIRROR;
+  throw new QemuError("no-mirror", "apt's sources name no Debian mirror", {
+    hint: "set QEMU_NEXT_DEBIAN_MIRROR to the address of one, ending in /debian",
+  });
 }
 
 /** Brings our apt's package lists up to date; once a day is enough. */
