@@ -12,7 +12,7 @@
  */
 
 import { enterCode } from "./control-transfer";
-import { EXC_DB, EXC_DF, EXC_GP, EXC_NP, EXC_PF, raiseError } from "./fault";
+import { EXC_AC, EXC_DB, EXC_DF, EXC_GP, EXC_NP, EXC_PF, raiseError } from "./fault";
 import { getEflags, setEflags, updateHflags } from "./flags";
 import {
   ENV_DELIVERING,
@@ -281,7 +281,9 @@ export function deliverException(env: u32): i32 {
       store<u32>(env + ENV_DELIVERING, 0);
       return 1;
     }
+    // DEVIATION: #AC while delivering an exception, which could go on for ever in hardware, is a double fault.
     const doubles =
+      vector === EXC_AC ||
       (isContributory(first) && isContributory(vector)) ||
       (first === EXC_PF && (vector === EXC_PF || isContributory(vector)));
     if (doubles) {

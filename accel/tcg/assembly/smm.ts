@@ -118,7 +118,7 @@ function registerAt64(index: u32): u32 {
   return 0x7ff8 - index * 8;
 }
 
-/** General register `index` of the 32-bit layout: EDI lowest, EAX apart from the rest by nothing but order. */
+/** General register `index` of the 32-bit layout, EAX lowest. */
 function registerAt32(index: u32): u32 {
   return 0x7fd0 + index * 4;
 }
@@ -275,8 +275,9 @@ function restoreState32(env: u32): void {
   if (<u32>restore(env, REVISION, 4) & RELOCATION) relocate(env, <u32>restore(env, SMBASE_32, 4));
 }
 
+/** DEVIATION: SMBASE is page aligned (some CPUs want 32 KiB), so that no field of the save area crosses a page. */
 function relocate(env: u32, smbase: u32): void {
-  store<u32>(env + ENV_SMBASE, smbase);
+  store<u32>(env + ENV_SMBASE, smbase & 0xfffff000);
 }
 
 /** EFLAGS and the privilege level, which is SS's DPL. */

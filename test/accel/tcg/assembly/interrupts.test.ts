@@ -147,6 +147,16 @@ test("double and triple faults", () => {
   assert.is(state.delivering, 0);
 });
 
+test("a misaligned ring 3 stack cannot keep #AC going for ever", () => {
+  protectedMode(cpu, 3);
+  cpu.poke64(IDT + 17 * 8, gate(CODE3, 0x6000, INT32));
+  cpu.poke64(IDT + 8 * 8, gate(CODE3, 0x8888, INT32));
+  state.cr0 |= 0x40000n;
+  cpu.call("setEflags", 0x40002n, 0x3f7fd5n);
+  state.regs[4] = 0x8001n;
+  assert.is(deliver(17, 0), 1);
+});
+
 test("virtual-8086 mode: in through ring 0, out through IRET", () => {
   protectedMode(cpu);
   const frame = [0x1234, 0x2000, 0x23202, 0xabcd, 0x3000, 0x4000, 0x5000, 0x6000, 0x7000];

@@ -275,7 +275,7 @@ test("SMM: state saved, SMBASE relocated, everything back", () => {
     cpu.call("enterSmm");
     assert.equal([state.rip, state.segBase[1], state.cr0 & 1n, state.halted], [0x8000n, 0x30000n, 0n, 0]);
     assert.is(cpu.peek(0x3fefc), is64 ? 0x20064 : 0x20000);
-    cpu.poke(is64 ? 0x3ff00 : 0x3fef8, 0xa0000);
+    cpu.poke(is64 ? 0x3ff00 : 0x3fef8, 0xa0123);
     state.regs[3] = 0n;
     cpu.ir("rsm");
     assert.equal([state.rip, state.regs[3], state.smbase, state.halted], [0x5000n, 0x12345678n, 0xa0000, 1]);
