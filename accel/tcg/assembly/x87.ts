@@ -43,8 +43,10 @@ import {
   INFINITE,
   invalid,
   MODE_UNMASKED,
+  mulHigh,
   NORMAL,
   OE,
+  OP_MUL,
   order,
   PE,
   pack32,
@@ -264,6 +266,85 @@ export function nanResult(env: u32, pa: u32, pb: u32): bool {
   return true;
 }
 
+/**
+ * destination = a op b (add, mul, sub, subr) for normal operands and result, 64-bit precision and round to nearest.
+ * Returns false, and has done nothing, when the general way has to be taken.
+ */
+function fastArithmetic(env: u32, destination: u32, pa: u32, pb: u32, op: i32): bool {
+  let a = load<u64>(pa);
+  let b = load<u64>(pb);
+  const sa = load<u32>(pa, 8);
+  const sb = load<u32>(pb, 8);
+  let ea = <i32>(sa & 0x7fff);
+  let eb = <i32>(sb & 0x7fff);
+  if (!((a & b) >> 63) || ea === 0 || eb === 0 || ea === 0x7fff || eb === 0x7fff) return false;
+  let sign: u32;
+  let exp: i32;
+  let high: u64;
+  let low: u64;
+  if (op === OP_MUL) {
+    sign = (sa ^ sb) & 0x8000;
+    exp = ea + eb - 16382;
+    high = mulHigh(a, b);
+    low = a * b;
+    if (!(high >> 63)) {
+      high = (high << 1) | (low >> 63);
+      low <<= 1;
+      exp--;
+    }
+  } else {
+    sign = (sa & 0x8000) ^ (op === 5 ? 0x8000 : 0);
+    let other = (sb & 0x8000) ^ (op === 4 ? 0x8000 : 0);
+    if (ea < eb || (ea === eb && a < b)) {
+      const e = ea;
+      ea = eb;
+      eb = e;
+      const s = a;
+      a = b;
+      b = s;
+      const t = sign;
+      sign = other;
+      other = t;
+    }
+    const shift = ea - eb;
+    if (shift >= 64) return false;
+    exp = ea;
+    low = shift ? b << (64 - shift) : 0;
+    b >>= shift;
+    if (sign === other) {
+      high = a + b;
+      if (high < a) {
+        low = (low >> 1) | (high << 63) | (low & 1);
+        high = (high >> 1) | TOP_BIT;
+        exp++;
+      }
+    } else {
+      high = a - b - u64(low !== 0);
+      low = 0 - low;
+      if (high === 0) return false;
+      const lead = <i32>clz(high);
+      if (lead) {
+        high = (high << lead) | (low >> (64 - lead));
+        low <<= lead;
+        exp -= lead;
+      }
+    }
+  }
+  const up = low > TOP_BIT || (low === TOP_BIT && (high & 1) !== 0);
+  if (up) {
+    high++;
+    if (high === 0) {
+      high = TOP_BIT;
+      exp++;
+    }
+  }
+  if (exp < 1 || exp > 0x7ffe) return false;
+  commit(env, low !== 0 ? PE | (up ? ROUNDED_UP : 0) : 0);
+  store<u64>(destination, high);
+  store<u64>(destination, <u64>(sign | exp), 8);
+  return true;
+}
+
 /** FADD, FMUL, FSUB(R), FDIV(R) in all forms. a = memory operand's bits. */
 export function x87Arithmetic(env: u32, a: u64, rip: u64, imm: i32): u64 {
   begin(env, rip, imm);
@@ -282,6 +363,13 @@ export function x87Arithmetic(env: u32, a: u64, rip: u64, imm: i32): u64 {
     return 0;
   }
   const control = load<u32>(env + ENV_FP_CONTROL);
+  // 64-bit precision, nearest
+  if (kind === KIND_ST && op < 6 && (control & 0xf00) === 0x300) {
+    if (fastArithmetic(env, destination, destination, st(env, toSti ? 0 : i), op)) {
+      if (pops) pop(env);
+      return 0;
+    }
+  }
   // The first operand is the destination.
   let pa = env + A;
   let pb = env + B;
