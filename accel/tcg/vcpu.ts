@@ -388,7 +388,8 @@ export class TcgVcpu implements Vcpu {
 
   #takeInterrupt(): "taken" | "none" | "triple-fault" {
     const pending = this.#field("interruptRequest");
-    if (pending & IRQ_INIT) {
+    // SMM holds INIT off until RSM.
+    if (pending & IRQ_INIT && this.#field("smm") === 0) {
       this.#withdraw(IRQ_INIT);
       initState(this.state, this.#model.signature);
       this.#call("updateHflags");

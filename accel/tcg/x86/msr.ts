@@ -1,6 +1,7 @@
 /**
- * Model-specific registers. Intel SDM volume 4; AMD APM volume 2, appendix A. A register that does not exist raises
- * #GP, as does a reserved bit. The value travels in env.scratch[0].
+ * Model-specific registers that are more than a field of env (assembly/syscalls.ts answers those). Intel SDM volume 4;
+ * AMD APM volume 2, appendix A. A register that does not exist raises #GP, as does a reserved bit. The value travels in
+ * env.scratch[0].
  */
 
 import type { LocalApicPort } from "../../../core/cpu.ts";
@@ -15,9 +16,6 @@ const MSR_APIC_BASE = 0x1b;
 const MSR_FEATURE_CONTROL = 0x3a;
 const MSR_BIOS_SIGN_ID = 0x8b;
 const MSR_MTRRCAP = 0xfe;
-const MSR_SYSENTER_CS = 0x174;
-const MSR_SYSENTER_ESP = 0x175;
-const MSR_SYSENTER_EIP = 0x176;
 const MSR_MCG_CAP = 0x179;
 const MSR_MCG_STATUS = 0x17a;
 const MSR_MCG_CTL = 0x17b;
@@ -25,20 +23,10 @@ const MSR_PERF_STATUS = 0x198;
 const MSR_MISC_ENABLE = 0x1a0;
 const MSR_MTRR_PHYS = 0x200;
 const MSR_MTRR_FIX = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
-const MSR_PAT = 0x277;
 const MSR_MTRR_DEF_TYPE = 0x2ff;
 const MSR_MC0_CTL = 0x400;
 const MSR_TSC_DEADLINE = 0x6e0;
 const MSR_X2APIC = 0x800;
-const MSR_EFER = 0xc0000080;
-const MSR_STAR = 0xc0000081;
-const MSR_LSTAR = 0xc0000082;
-const MSR_CSTAR = 0xc0000083;
-const MSR_SFMASK = 0xc0000084;
-const MSR_FS_BASE = 0xc0000100;
-const MSR_GS_BASE = 0xc0000101;
-const MSR_KERNEL_GS_BASE = 0xc0000102;
-const MSR_TSC_AUX = 0xc0000103;
 /** Reads as zero and ignores writes: what kernels of either vendor touch without asking. */
 const MSR_IGNORED = new Set([
   0x17, 0xc1, 0xc2, 0x186, 0x187, 0x1d9, 0x1db, 0x1dc, 0x1dd, 0x1de, 0xc0010010, 0xc0010015, 0xc001001f, 0xc0010055,
@@ -48,19 +36,9 @@ const MSR_IGNORED = new Set([
 const MTRR_CAP = 0x508n; // eight variable ranges, fixed ranges, write-combining
 const MCG_CAP = 0x10an; // ten banks, MCG_CTL
 const MC_BANKS = 10;
-const EFER_SCE = 1n << 0n;
-const EFER_LME = 1n << 8n;
-const EFER_LMA = 1n << 10n;
-const EFER_NXE = 1n << 11n;
-const EFER_FFXSR = 1n << 14n;
-const CR0_PG = 1n << 31n;
-const FS = 4;
-const GS = 5;
 /** The time-stamp counter runs at 1 GHz: one tick a nanosecond of guest time. */
 export const TSC_HZ = 1_000_000_000;
 
-const canonical = (value: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, value)) === value;
-const isPatType = (type: number): boolean => type <= 7 && type !== 2 && type !== 3;
 const isMtrrType = (type: number): boolean => type <= 6 && type !== 2 && type !== 3;
 const bytesOf = (value: bigint): number[] =>
   Array.from({ length: 8 }, (_, i) => Number((value >> BigInt(i * 8)) & 0xffn));
@@ -123,12 +101,6 @@ export class Msrs {
         return s.microcode;
       case MSR_MTRRCAP:
         return MTRR_CAP;
-      case MSR_SYSENTER_CS:
-        return s.sysenterCs;
-      case MSR_SYSENTER_ESP:
-        return s.sysenterEsp;
-      case MSR_SYSENTER_EIP:
-        return s.sysenterEip;
       case MSR_MCG_CAP:
         return MCG_CAP;
       case MSR_MCG_STATUS:
@@ -139,30 +111,10 @@ export class Msrs {
         return (4n << 40n) | 1000n;
       case MSR_MISC_ENABLE:
         return s.miscEnable;
-      case MSR_PAT:
-        return s.pat;
       case MSR_MTRR_DEF_TYPE:
         return s.mtrrDefType;
       case MSR_TSC_DEADLINE:
         return this.#model.has("tsc-deadline") ? this.#apic?.tscDeadline : undefined;
-      case MSR_EFER:
-        return s.efer;
-      case MSR_STAR:
-        return s.star;
-      case MSR_LSTAR:
-        return s.lstar;
-      case MSR_CSTAR:
-        return s.cstar;
-      case MSR_SFMASK:
-        return s.sfmask;
-      case MSR_FS_BASE:
-        return s.segBase[FS];
-      case MSR_GS_BASE:
-        return s.segBase[GS];
-      case MSR_KERNEL_GS_BASE:
-        return s.kernelGsBase;
-      case MSR_TSC_AUX:
-        return this.#model.has("rdtscp") || this.#model.has("rdpid") ? s.tscAux : undefined;
     }
     return MSR_IGNORED.has(index) ? 0n : undefined;
   }
@@ -194,15 +146,6 @@ export class Msrs {
         return this.#apic?.setBase(Number(value)) ?? false;
       case MSR_BIOS_SIGN_ID:
         return true;
-      case MSR_SYSENTER_CS:
-        s.sysenterCs = value & 0xffffn;
-        return true;
-      case MSR_SYSENTER_ESP:
-        if (canonical(value)) s.sysenterEsp = value;
-        return canonical(value);
-      case MSR_SYSENTER_EIP:
-        if (canonical(value)) s.sysenterEip = value;
-        return canonical(value);
       case MSR_MCG_STATUS:
         s.mcgStatus = value;
         return true;
@@ -212,10 +155,6 @@ export class Msrs {
       case MSR_MISC_ENABLE:
         s.miscEnable = value;
         return true;
-      case MSR_PAT:
-        if (!bytesOf(value).every(isPatType)) return false;
-        s.pat = value;
-        return true;
       case MSR_MTRR_DEF_TYPE:
         if ((value & ~0xcffn) !== 0n || !isMtrrType(Number(value & 0xffn))) return false;
         s.mtrrDefType = value;
@@ -224,48 +163,7 @@ export class Msrs {
         if (!this.#apic || !this.#model.has("tsc-deadline")) return false;
         this.#apic.tscDeadline = value;
         return true;
-      case MSR_EFER:
-        return this.#setEfer(value);
-      case MSR_STAR:
-        s.star = value;
-        return true;
-      case MSR_LSTAR:
-        if (canonical(value)) s.lstar = value;
-        return canonical(value);
-      case MSR_CSTAR:
-        if (canonical(value)) s.cstar = value;
-        return canonical(value);
-      case MSR_SFMASK:
-        s.sfmask = value & 0xffffffffn;
-        return true;
-      case MSR_FS_BASE:
-        if (canonical(value)) s.segBase[FS] = value;
-        return canonical(value);
-      case MSR_GS_BASE:
-        if (canonical(value)) s.segBase[GS] = value;
-        return canonical(value);
-      case MSR_KERNEL_GS_BASE:
-        if (canonical(value)) s.kernelGsBase = value;
-        return canonical(value);
-      case MSR_TSC_AUX:
-        if (!this.#model.has("rdtscp") && !this.#model.has("rdpid")) return false;
-        s.tscAux = value & 0xffffffffn;
-        return true;
     }
     return MSR_IGNORED.has(index);
-  }
-
-  /** LMA follows LME and CR0.PG; LME cannot change while paging is on; bits of absent features are reserved. */
-  #setEfer(value: bigint): boolean {
-    const s = this.#s;
-    let allowed = EFER_LMA;
-    if (this.#model.has("syscall")) allowed |= EFER_SCE;
-    if (this.#model.has("lm")) allowed |= EFER_LME;
-    if (this.#model.has("nx")) allowed |= EFER_NXE;
-    if (this.#model.has("fxsr-opt")) allowed |= EFER_FFXSR;
-    if ((value & ~allowed) !== 0n) return false;
-    if ((value & EFER_LME) !== (s.efer & EFER_LME) && (s.cr0 & CR0_PG) !== 0n) return false;
-    s.efer = (value & ~EFER_LMA) | (s.efer & EFER_LMA);
-    return true;
   }
 }
