@@ -157,6 +157,9 @@ const BY_MODE: Readonly<Record<string, readonly [string, string, string]>> = {
   popa: ["popaw", "popad", "popad"],
 };
 
+/** Mnemonics without operands that name their operand size. */
+const SIZED = /^(pusha?f?|popa?f?|iret|retf|sysret|sysexit)([wdq])$/;
+
 interface Candidate {
   readonly row: OpcodeRow;
   /** From a name such as "cbw/cwde/cdqe". */
@@ -750,7 +753,12 @@ class Assembler {
     const names = far
       ? [`${name}f`, `${name} far`, name]
       : [name, ALIASES[name] ?? name, ...(name === "movq" ? ["movd"] : [])];
-    const candidates = [...new Set(names)].flatMap((candidate) => CANDIDATES.get(candidate) ?? []);
+    let candidates = [...new Set(names)].flatMap((candidate) => CANDIDATES.get(candidate) ?? []);
+    const sized = candidates.length === 0 ? SIZED.exec(name) : null;
+    if (sized) {
+      const opSize = { w: 2, d: 4, q: 8 }[sized[2] as "w" | "d" | "q"];
+      candidates = (CANDIDATES.get(sized[1]) ?? []).map((candidate) => ({ ...candidate, opSize }));
+    }
     if (candidates.length === 0) this.fail(`unknown instruction '${name}'`);
     let best: number[] | undefined;
     for (const candidate of candidates) {
