@@ -259,7 +259,8 @@ export class Translator {
     if (this.code64) {
       return segment >= FS ? ir.lea(64, segBaseOffset(segment), offset, 0, 0) : offset;
     }
-    if (this.segCheck || (segment >= FS && this.protectedMode)) {
+    // FS and GS are never known to be flat; CS is never writable and may be execute-only.
+    if (this.segCheck || ((segment >= FS || segment === CS) && this.protectedMode)) {
       ir.callVoid("segmentCheck", offset, NONE, segment | ((size - 1) << 4) | (write ? 1 << 16 : 0));
     }
     const flat = segment < FS && segment !== CS && !this.addSeg;
