@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { endConversations } from "../tools/conversation.ts";
 import { ended, scratch, startGuest } from "../tools/guest.ts";
+import { debug } from "./programs/debug.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
 import { virtual8086 } from "./programs/virtual-8086.ts";
@@ -13,7 +14,7 @@ import { virtual8086 } from "./programs/virtual-8086.ts";
 const files = scratch();
 const EXIT_PORT = 0xf4;
 
-for (const program of [protection, paging, virtual8086]) {
+for (const program of [protection, paging, virtual8086, debug]) {
   test(program.name, async () => {
     const image = files.path(`${program.name}.bin`);
     writeFileSync(image, program.image());
