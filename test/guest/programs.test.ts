@@ -4,8 +4,9 @@
 import { writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { endConversations } from "../tools/conversation.ts";
+import { type Ended, endConversations } from "../tools/conversation.ts";
 import { ended, scratch, startGuest } from "../tools/guest.ts";
+import { GuestProgram } from "./programs/builder.ts";
 import { debug } from "./programs/debug.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
@@ -14,15 +15,20 @@ import { virtual8086 } from "./programs/virtual-8086.ts";
 const files = scratch();
 const EXIT_PORT = 0xf4;
 
+/** Runs a program to the end of its machine. */
+async function run(program: GuestProgram): Promise<Ended> {
+  const image = files.path(`${program.name}.bin`);
+  writeFileSync(image, program.image());
+  const guest = await startGuest(
+    ...["-nodefaults", "-display", "none", "-cpu", "max", "-m", "16", "-bios", image, "-no-reboot"],
+    ...["-debugcon", "stdio", "-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=4`],
+  );
+  return ended(guest, 30);
+}
+
 for (const program of [protection, paging, virtual8086, debug]) {
   test(program.name, async () => {
-    const image = files.path(`${program.name}.bin`);
-    writeFileSync(image, program.image());
-    const guest = await startGuest(
-      ...["-nodefaults", "-display", "none", "-cpu", "max", "-m", "16", "-bios", image, "-no-reboot"],
-      ...["-debugcon", "stdio", "-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=4`],
-    );
-    const { status, stdout } = await ended(guest, 30);
+    const { status, stdout } = await run(program);
     const lines = stdout.trimEnd().split("\n");
     assert.equal(
       lines.filter((line) => !line.startsWith("ok ")),
@@ -31,6 +37,12 @@ for (const program of [protection, paging, virtual8086, debug]) {
     assert.equal(status, 1);
   });
 }
+
+test("a triple fault resets, which -no-reboot makes the end", async () => {
+  const program = new GuestProgram("triple-fault").data("no_idt: dw 0\ndd 0, 0");
+  const { status, stdout } = await run(program.code("lidt [no_idt]\nud2"));
+  assert.equal([status, stdout], [0, ""]);
+});
 
 test.after(() => {
   endConversations();
