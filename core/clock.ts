@@ -20,6 +20,11 @@ export interface Timer {
 export interface Clock {
   /** Nanoseconds since the machine was started. */
   now(): number;
+  /**
+   * Fires what is due. Timers otherwise fire between two slices of guest code; whoever passes a guest's write on to a
+   * device calls this first, so that a device never sees a register change before the expiry that came earlier.
+   */
+  poll(): void;
   /** Makes a timer; `name` appears in diagnostics and in saved state ("i8254.channel0"). */
   timer(name: string, fire: () => void): Timer;
 }
@@ -78,6 +83,13 @@ export abstract class TimerQueue implements Clock {
       }
     }
     return this.#next;
+  }
+
+  poll(): void {
+    const next = this.nextDeadline();
+    if (next === undefined) return;
+    const now = this.now();
+    if (next <= now) this.fireDue(now);
   }
 
   /** Fires every timer due at `now`, earliest first; one that keeps arming itself in the past fires once per call. */

@@ -126,11 +126,16 @@ export class TcgVcpu implements Vcpu {
         throw GUEST_FAULT;
       },
       mmioRead: (low, high, size) => memory.read((low >>> 0) + (high >>> 0) * 2 ** 32, size as AccessSize),
-      mmioWrite: (low, high, size, value) =>
-        memory.write((low >>> 0) + (high >>> 0) * 2 ** 32, value >>> 0, size as AccessSize),
+      mmioWrite: (low, high, size, value) => {
+        clock.poll();
+        memory.write((low >>> 0) + (high >>> 0) * 2 ** 32, value >>> 0, size as AccessSize);
+      },
       notifyWrite: (address, length) => memory.notifyWrite(address >>> 0, length >>> 0),
       portIn: (port, size) => ports.read(port, size as AccessSize),
-      portOut: (port, size, value) => ports.write(port, value >>> 0, size as AccessSize),
+      portOut: (port, size, value) => {
+        clock.poll();
+        ports.write(port, value >>> 0, size as AccessSize);
+      },
       readTpr: () => apic?.tpr ?? 0,
       writeTpr: (value) => {
         if (apic) apic.tpr = value;

@@ -128,7 +128,6 @@ class MachineThread {
 
   run(): void {
     const [vcpu] = this.#machine.vcpus;
-    const { fire } = timers(this.#clock);
     for (;;) {
       if (this.#wake.take()) this.#poll();
       if (this.#ending) break;
@@ -138,7 +137,7 @@ class MachineThread {
         this.#poll();
         continue;
       }
-      fire();
+      this.#clock.poll();
       if (this.#control.pending) continue;
       this.#handle(vcpu.run(), vcpu.hasWork());
     }
@@ -277,16 +276,4 @@ class MachineThread {
       for (const [name, value] of vcpu.statistics()) this.#log.print(`cpu${index} ${name.padEnd(28)} ${value}`);
     }
   }
-}
-
-/** Fires the clock's due timers; cheap when none is due. */
-function timers(clock: HostClock): { fire: () => void } {
-  return {
-    fire() {
-      const next = clock.nextDeadline();
-      if (next === undefined) return;
-      const now = clock.now();
-      if (next <= now) clock.fireDue(now);
-    },
-  };
 }

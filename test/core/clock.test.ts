@@ -42,6 +42,16 @@ test("a timer that keeps asking for the past fires once per call", () => {
   assert.is(count, 1);
 });
 
+test("poll fires what is due and nothing else", () => {
+  const clock = new HostClock();
+  const fired: string[] = [];
+  clock.timer("due", () => void fired.push("due")).arm(0);
+  clock.timer("later", () => void fired.push("later")).arm(1e15);
+  clock.poll();
+  clock.poll();
+  assert.equal(fired, ["due"]);
+});
+
 test("the host clock stands still while stopped", () => {
   const clock = new HostClock();
   assert.is(clock.now(), 0);
