@@ -125,6 +125,9 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     options.acceleratorProperties,
   );
   const cpu = vcpu;
+  // A write to port F0h releases the x87 interrupt, as the logic around a 387 does.
+  const release = { read: () => 0xff, write: () => ferr.set(false) };
+  ports.map(0xf0, { name: "ioportF0", length: 1, handler: release });
   apic.connect(cpu, pic);
 
   // PCI: host bridge, PIIX3.
@@ -208,6 +211,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   let first = true;
   const reset = (): void => {
     devices.reset();
+    ferr.set(false);
     writeCmos(first ? (options.bootOnce ?? options.bootOrder) : options.bootOrder);
     first = false;
     cpu.reset();
