@@ -10,6 +10,7 @@ import { GuestProgram } from "./programs/builder.ts";
 import { debug } from "./programs/debug.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
+import { systemCalls } from "./programs/system-calls.ts";
 import { virtual8086 } from "./programs/virtual-8086.ts";
 
 const files = scratch();
@@ -20,13 +21,13 @@ async function run(program: GuestProgram): Promise<Ended> {
   const image = files.path(`${program.name}.bin`);
   writeFileSync(image, program.image());
   const guest = await startGuest(
-    ...["-nodefaults", "-display", "none", "-cpu", "max", "-m", "16", "-bios", image, "-no-reboot"],
+    ...["-nodefaults", "-display", "none", "-cpu", program.cpu, "-m", "16", "-bios", image, "-no-reboot"],
     ...["-debugcon", "stdio", "-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=4`],
   );
   return ended(guest, 30);
 }
 
-for (const program of [protection, paging, virtual8086, debug]) {
+for (const program of [protection, paging, virtual8086, debug, systemCalls("amd"), systemCalls("intel")]) {
   test(program.name, async () => {
     const { status, stdout } = await run(program);
     const lines = stdout.trimEnd().split("\n");

@@ -79,9 +79,24 @@ function dropStepping(env: u32): void {
   if (!(load<u64>(env + ENV_EFLAGS) & EFLAGS_TF)) store<u32>(env + ENV_STEPPING, 0);
 }
 
+function isIntel(env: u32): bool {
+  return hasFeature(env, 8, 0);
+}
+
+/** #UD unless SYSCALL and SYSRET exist here: on Intel CPUs in 64-bit code only. */
+function requireSyscall(env: u32): void {
+  const on = load<u64>(env + ENV_EFER) & EFER_SCE && load<u64>(env + ENV_CR0) & CR0_PE;
+  if (!on || (isIntel(env) && !isCode64(env))) raise(env, EXC_UD);
+}
+
+/** #UD unless SYSENTER and SYSEXIT exist here: on AMD CPUs not in long mode. */
+function requireSysenter(env: u32): void {
+  if (isLongMode(env) && !isIntel(env)) raise(env, EXC_UD);
+}
+
 /** IR: SYSCALL; `a` is the next instruction's address. */
 export function syscall(env: u32, a: u64, _b: u64, _imm: i32): u64 {
-  if (!(load<u64>(env + ENV_EFER) & EFER_SCE) || !(load<u64>(env + ENV_CR0) & CR0_PE)) raise(env, EXC_UD);
+  requireSyscall(env);
   const star = load<u64>(env + ENV_STAR);
   const cs = <u32>(star >> 32) & 0xfffc;
   const flags = getEflags(env);
@@ -102,7 +117,7 @@ export function syscall(env: u32, a: u64, _b: u64, _imm: i32): u64 {
 
 /** IR: SYSRET; imm 1 with REX.W. */
 export function sysret(env: u32, _a: u64, _b: u64, imm: i32): u64 {
-  if (!(load<u64>(env + ENV_EFER) & EFER_SCE) || !(load<u64>(env + ENV_CR0) & CR0_PE)) raise(env, EXC_UD);
+  requireSyscall(env);
   if (cplOf(env) !== 0) raiseError(env, EXC_GP, 0);
   const cs = <u32>(load<u64>(env + ENV_STAR) >> 48) & 0xfffc;
   const rcx = load<u64>(env + RCX);
@@ -111,6 +126,7 @@ export function sysret(env: u32, _a: u64, _b: u64, imm: i32): u64 {
     enterFlat(env, cs, cs + 8, 3, CODE32, rcx & 0xffffffff);
     return 0;
   }
+  // DEVIATION: AMD CPUs leave that fault to the first fetch in ring 3.
   if (imm && !isCanonical(rcx)) raiseError(env, EXC_GP, 0);
   setEflags(env, load<u64>(env + R11) & SYSRET_MASK, 0x3f7fd5);
   if (imm) enterFlat(env, cs + 16, cs + 8, 3, CODE64, rcx);
@@ -120,6 +136,7 @@ export function sysret(env: u32, _a: u64, _b: u64, imm: i32): u64 {
 
 /** IR: SYSENTER. */
 export function sysenter(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
+  requireSysenter(env);
   const cs = <u32>load<u64>(env + ENV_SYSENTER_CS) & 0xfffc;
   if (!(load<u64>(env + ENV_CR0) & CR0_PE) || !cs) raiseError(env, EXC_GP, 0);
   const long = isLongMode(env);
@@ -132,6 +149,7 @@ export function sysenter(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
 
 /** IR: SYSEXIT; imm 1 with REX.W. */
 export function sysexit(env: u32, _a: u64, _b: u64, imm: i32): u64 {
+  requireSysenter(env);
   const cs = <u32>load<u64>(env + ENV_SYSENTER_CS) & 0xfffc;
   if (!(load<u64>(env + ENV_CR0) & CR0_PE) || !cs || cplOf(env) !== 0) raiseError(env, EXC_GP, 0);
   const rcx = load<u64>(env + RCX);

@@ -72,9 +72,10 @@ export class CpuModel {
     return this.#features.has(feature);
   }
 
-  /** Stores the feature words where helpers look. */
+  /** Stores the feature words where helpers look; in the word after them, whether it is an Intel CPU. */
   apply(state: CpuState): void {
     for (let index = 0; index < FEATURE_WORDS.length; index++) state.features[index] = this.#word(index);
+    state.features[FEATURE_WORDS.length] = this.#row.vendor === "GenuineIntel" ? 1 : 0;
   }
 
   /** EAX, EBX, ECX and EDX of a leaf. Beyond the last leaf the highest basic one answers, as Intel CPUs do. */

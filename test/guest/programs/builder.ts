@@ -81,13 +81,15 @@ export interface Descriptor {
 
 export class GuestProgram {
   readonly name: string;
+  readonly cpu: string;
   readonly #code: string[] = [];
   readonly #data: string[] = [];
   readonly #descriptors: string[] = [];
   #labels = 0;
 
-  constructor(name: string) {
+  constructor(name: string, cpu = "max") {
     this.name = name;
+    this.cpu = cpu;
   }
 
   /** A label no one else has. */
