@@ -8,6 +8,7 @@ import { type Ended, endConversations } from "../tools/conversation.ts";
 import { ended, scratch, startGuest } from "../tools/guest.ts";
 import { GuestProgram } from "./programs/builder.ts";
 import { debug } from "./programs/debug.ts";
+import { longMode } from "./programs/long-mode.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
 import { systemCalls } from "./programs/system-calls.ts";
@@ -27,7 +28,7 @@ async function run(program: GuestProgram): Promise<Ended> {
   return ended(guest, 30);
 }
 
-for (const program of [protection, paging, virtual8086, debug, systemCalls("amd"), systemCalls("intel")]) {
+for (const program of [protection, paging, longMode, virtual8086, debug, systemCalls("amd"), systemCalls("intel")]) {
   test(program.name, async () => {
     const { status, stdout } = await run(program);
     const lines = stdout.trimEnd().split("\n");

@@ -308,7 +308,7 @@ class Encoding {
       case "M":
         if (operand.kind !== "memory") throw new Mismatch();
         if (type !== "" && type !== "p" && type !== "a" && type !== "s") this.typed(type, operand.size, false);
-        else if (operand.size !== undefined && type !== "p") this.sized(operand.size);
+        else if (operand.size !== undefined && (type !== "p" || this.row.operands === "Mp")) this.sized(operand.size);
         this.rm = operand;
         return;
       case "R":
