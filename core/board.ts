@@ -25,8 +25,8 @@ export interface BoardPorts {
   readonly ioapicPin?: (pin: number) => IrqLine;
   /** True while the HPET replaces the interval timer on interrupt 0 and the RTC on interrupt 8. */
   readonly hpetLegacy?: IrqLine;
-  /** Something happened that ends S3: the machine resets, then calls `PowerManagement.wake`. */
-  readonly wakeUp?: (reason: WakeReason) => void;
+  /** The real-time clock's alarm, for power management. */
+  readonly rtcAlarm?: () => void;
 }
 
 /** The pair of 8259A, as the machine uses it. */
@@ -94,6 +94,8 @@ export interface PowerManagement {
   rtcAlarm(): void;
   /** Raises a general purpose event, 0 to 15. */
   raiseGpe(event: number): void;
+  /** The sleep states besides S5: whether there is S3, and the SLP_TYP of S4. */
+  readonly sleepStates: { readonly s3: boolean; readonly s4: number | undefined };
   /** In S3. */
   readonly suspended: boolean;
   /** Leaves S3: called after the reset that a wake-up event brings. */

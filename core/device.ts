@@ -4,7 +4,7 @@
  */
 
 import type { BlockPort } from "./block/port.ts";
-import type { BoardPorts } from "./board.ts";
+import type { BoardPorts, WakeReason } from "./board.ts";
 import type { PortSpace } from "./bus/io.ts";
 import type { IsaDmaChannel } from "./bus/isa-dma.ts";
 import type { MemoryBlock, PciBus } from "./bus/pci.ts";
@@ -76,6 +76,8 @@ export interface DeviceType {
 export interface Device {
   /** Puts all registers into their state after power-on reset. */
   reset(): void;
+  /** The reset at the end of S3, where it is another one: what stays powered keeps its state. */
+  wakeReset?(): void;
   /** After its state was loaded: rebuild what is derived. */
   loaded?(): void;
 }
@@ -95,8 +97,10 @@ export interface MachineControl {
   /** Resets the whole machine at the next instruction boundary. */
   reset(cause: ShutdownCause): void;
   shutdown(cause: ShutdownCause): void;
-  /** Suspends to RAM (ACPI S3) until a wake-up event. */
-  suspend?(): void;
+  /** Suspends to RAM (ACPI S3) until somebody calls `wakeUp`. */
+  suspend(): void;
+  /** Something happened that ends S3; nothing happens to a machine that is awake. */
+  wakeUp(reason: WakeReason): void;
   /** Ends the process with this status (isa-debug-exit). */
   exit(status: number): void;
   /** Pauses the machine after a guest panic, or as -action panic= says. */

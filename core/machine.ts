@@ -1,6 +1,7 @@
 /** What a machine plugin says about itself. The machine assembles devices; the runtime gives it threads and options. */
 
 import type { Accelerator, Vcpu } from "./accel.ts";
+import type { WakeReason } from "./board.ts";
 import type { PortSpace } from "./bus/io.ts";
 import type { PciBus } from "./bus/pci.ts";
 import type { Device, DeviceContext, DeviceType, Properties, PropertySpecs } from "./device.ts";
@@ -51,6 +52,10 @@ export interface Machine {
   readonly devices: readonly DeviceNode[];
   /** Presses the power button (ACPI). */
   powerButton(): void;
+  /** In S3: memory is kept, nothing runs. */
+  readonly suspended: boolean;
+  /** Ends S3: resets what lost its power and starts the CPU. */
+  wake(reason: WakeReason): void;
 }
 
 export interface MachineType {

@@ -252,6 +252,12 @@ export const COMMANDS: readonly MonitorCommand[] = [
   },
   { names: ["system_reset"], arguments: "", help: "reset the system", run: after((vm) => vm.reset()) },
   {
+    names: ["system_wakeup"],
+    arguments: "",
+    help: "wakeup guest from suspend",
+    run: after((vm) => vm.wakeUp()),
+  },
+  {
     names: ["x"],
     arguments: "/fmt addr",
     help: "virtual memory dump starting at 'addr'",

@@ -1,15 +1,18 @@
 /** What devices have asked of the machine while the guest ran, until the machine's thread gets to it. */
 
+import type { WakeReason } from "../board.ts";
 import type { MachineControl, ShutdownCause } from "../device.ts";
 
 export type ControlRequest =
   | { readonly kind: "reset"; readonly cause: ShutdownCause }
   | { readonly kind: "shutdown"; readonly cause: ShutdownCause }
   | { readonly kind: "exit"; readonly status: number }
+  | { readonly kind: "suspend" }
+  | { readonly kind: "wake"; readonly reason: WakeReason }
   | { readonly kind: "panic" };
 
-/** What ends the machine beats what resets it. */
-const RANK = { panic: 0, reset: 1, shutdown: 2, exit: 3 } as const;
+/** What ends the machine beats what resets it; of equals the last one counts. */
+const RANK = { suspend: 0, wake: 0, panic: 1, reset: 2, shutdown: 3, exit: 4 } as const;
 
 export class ControlPanel implements MachineControl {
   /** Makes the running vCPU return. */
@@ -22,6 +25,14 @@ export class ControlPanel implements MachineControl {
 
   shutdown(cause: ShutdownCause): void {
     this.#ask({ kind: "shutdown", cause });
+  }
+
+  suspend(): void {
+    this.#ask({ kind: "suspend" });
+  }
+
+  wakeUp(reason: WakeReason): void {
+    this.#ask({ kind: "wake", reason });
   }
 
   exit(status: number): void {

@@ -14,6 +14,7 @@ import { parentPort } from "node:worker_threads";
 import type { VcpuExit } from "../accel.ts";
 import type { BlockPort } from "../block/port.ts";
 import { RemoteBlockPort } from "../block/remote.ts";
+import type { WakeReason } from "../board.ts";
 import { type CharPort, NULL_CHAR } from "../char/port.ts";
 import { RemoteCharPort } from "../char/remote.ts";
 import { HostClock, NS_PER_MS } from "../clock.ts";
@@ -132,14 +133,16 @@ class MachineThread {
       if (this.#wake.take()) this.#poll();
       if (this.#ending) break;
       if (this.#control.pending) this.#obey();
-      if (this.#state !== "running" || !vcpu) {
+      if ((this.#state !== "running" && this.#state !== "suspended") || !vcpu) {
         this.#wake.wait();
         this.#poll();
         continue;
       }
       this.#clock.poll();
       if (this.#control.pending) continue;
-      this.#handle(vcpu.run(), vcpu.hasWork());
+      // Time goes on in S3: a timer may wake the machine.
+      if (this.#state === "suspended") this.#sleep();
+      else this.#handle(vcpu.run(), vcpu.hasWork());
     }
     if (this.#log.has("stats")) this.#printStatistics();
     this.#note("ended", null);
@@ -182,6 +185,12 @@ class MachineThread {
       case "shutdown":
         this.#shutdown(request.cause);
         break;
+      case "suspend":
+        this.#setState("suspended");
+        break;
+      case "wake":
+        if (this.#machine.suspended) this.#wakeUp(request.reason);
+        break;
       case "exit":
         this.#pause("shutdown");
         this.#note("exit", { status: request.status });
@@ -199,6 +208,13 @@ class MachineThread {
     if (this.#state === "shutdown" || this.#state === "guest-panicked" || this.#state === "internal-error") {
       this.#setState("paused");
     }
+    if (this.#state === "suspended") this.#setState("running");
+  }
+
+  /** Out of S3. */
+  #wakeUp(reason: WakeReason): void {
+    this.#machine.wake(reason);
+    this.#setState("running");
   }
 
   #shutdown(cause: ShutdownCause): void {
@@ -216,7 +232,7 @@ class MachineThread {
       throw new QemuError("needs-reset", "Resetting the Virtual Machine is required");
     }
     this.#clock.start();
-    this.#setState("running");
+    this.#setState(this.#machine.suspended ? "suspended" : "running");
   }
 
   #setState(state: RunState): void {
@@ -235,7 +251,13 @@ class MachineThread {
         this.#resume();
         return { json: null };
       case "stop":
-        if (this.#state === "running") this.#pause("paused");
+        if (this.#state === "running" || this.#state === "suspended") this.#pause("paused");
+        return { json: null };
+      case "wakeup":
+        if (this.#state !== "suspended") {
+          throw new QemuError("not-suspended", "Unable to wake up: guest is not in suspended state");
+        }
+        this.#wakeUp("other");
         return { json: null };
       case "panicked":
         this.#pause("guest-panicked");

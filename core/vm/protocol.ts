@@ -22,7 +22,14 @@ export interface MachinePlan {
 }
 
 /** QEMU's run states, as far as they occur. */
-export type RunState = "prelaunch" | "running" | "paused" | "shutdown" | "guest-panicked" | "internal-error";
+export type RunState =
+  | "prelaunch"
+  | "running"
+  | "paused"
+  | "suspended"
+  | "shutdown"
+  | "guest-panicked"
+  | "internal-error";
 
 /** What `info status` prints. */
 export function describeState(state: RunState): string {

@@ -144,6 +144,11 @@ export class Vm {
     return this.#mailbox.request("reset", cause);
   }
 
+  /** Ends S3. */
+  wakeUp(): Promise<unknown> {
+    return this.#mailbox.request("wakeup");
+  }
+
   /** Runs a monitor command in the machine's thread. */
   command(command: string, args: Readonly<Record<string, string>> = {}): Promise<Message> {
     return this.#mailbox.request("command", { command, args });

@@ -67,4 +67,12 @@ export class BoardDevices {
   reset(): void {
     for (const { device } of this.nodes) device.reset();
   }
+
+  /** The reset at the end of S3. */
+  wakeReset(): void {
+    for (const { device } of this.nodes) {
+      if (device.wakeReset) device.wakeReset();
+      else device.reset();
+    }
+  }
 }

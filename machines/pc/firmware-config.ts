@@ -2,6 +2,7 @@
 
 import { type FirmwareConfig, FW_CFG, littleEndian, zeroTerminated } from "../../core/firmware-config.ts";
 import type { MachineOptions } from "../../core/options/machine-options.ts";
+import type { SleepStates } from "./acpi/dsdt.ts";
 import { loaderScript } from "./acpi/linker.ts";
 import { type AcpiOptions, buildAcpi } from "./acpi/tables.ts";
 import { boardE820, encodeE820, legacyE820, type RamLayout, ramRanges } from "./e820.ts";
@@ -33,6 +34,7 @@ export function fillFirmwareConfig(
   fw.addBytes(FW_CFG.E820_TABLE, legacyE820([]));
   fw.addBytes(FW_CFG.HPET, acpi.hpet ? hpetEntry() : Uint8Array.of(0));
   fw.addFile("etc/e820", encodeE820(boardE820(layout)));
+  fw.addFile("etc/system-states", systemStates(acpi.sleep));
   fw.addFile("bootorder", zeroTerminated(bootOrder.join("\n")));
 
   const tables = buildAcpi(acpi);
@@ -42,6 +44,12 @@ export function fillFirmwareConfig(
   const smbios = buildSmbios({ uuid: options.uuid, cpus: options.smp, ram: ramRanges(layout) });
   fw.addFile(SMBIOS_TABLES_FILE, smbios.tables);
   fw.addFile(SMBIOS_ANCHOR_FILE, smbios.anchor);
+}
+
+/** A byte per S-state: bit 7 says that the machine has it, the others are its SLP_TYP. S0 and S5 always are. */
+function systemStates({ s3, s4 }: SleepStates): Uint8Array {
+  const present = 0x80;
+  return Uint8Array.of(present, 0, 0, s3 ? present | 1 : 1, s4 === undefined ? 2 : present | s4, present);
 }
 
 function hpetEntry(): Uint8Array {

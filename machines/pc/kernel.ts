@@ -7,7 +7,8 @@ import type { FirmwareConfig } from "../../core/firmware-config.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
 import type { MachineOptions } from "../../core/options/machine-options.ts";
 import { placeBlobs } from "./acpi/linker.ts";
-import { ACPI_RSDP_FILE, type AcpiOptions, buildAcpi } from "./acpi/tables.ts";
+import { ACPI_RSDP_FILE, ACPI_TABLES_FILE, type AcpiOptions, buildAcpi, FACS_WAKING_VECTOR } from "./acpi/tables.ts";
+import { realModeEntry } from "./boot/boot-state.ts";
 import { chipSetup } from "./boot/chip-setup.ts";
 import { type KernelImage, openKernel } from "./boot/kernel-image.ts";
 import { bootOrderOfRom } from "./boot/option-rom.ts";
@@ -27,6 +28,8 @@ export class Kernel {
   readonly #acpi: AcpiOptions;
   readonly #smbios: SmbiosOptions;
   readonly #withFirmware: boolean;
+  /** Address of the FACS, which the tables begin with. */
+  #facs = 0;
 
   private constructor(image: KernelImage, options: MachineOptions, layout: RamLayout, acpi: AcpiOptions) {
     this.#smbios = { uuid: options.uuid, cpus: options.smp, ram: ramRanges(layout) };
@@ -56,9 +59,7 @@ export class Kernel {
   /** After reset, without firmware: programs the chips, puts tables and kernel into memory, the CPU at its entry. */
   start(cpu: Vcpu, memory: AddressSpace, ports: PortSpace, pci: PciBus): void {
     if (this.#withFirmware) return;
-    const setup = chipSetup();
-    for (const { devfn, register, value, size } of setup.pci) pci.configWrite(devfn, register, value, size);
-    for (const { port, value, size } of setup.ports) ports.write(port, value, size);
+    setUpChips(ports, pci);
     this.#placeSmbios(memory);
     const { below4g } = this.#layout;
     const tables = buildAcpi(this.#acpi);
@@ -78,12 +79,27 @@ export class Kernel {
     ];
     const state = this.#image.direct({ ramEnd: top, e820, rsdp: addresses[ACPI_RSDP_FILE] });
     for (const { address, data } of state.memory) memory.dma.write(address, data);
+    this.#facs = addresses[ACPI_TABLES_FILE];
     cpu.setRegisters(state.registers);
   }
+
+  /** After the reset that ends S3, without firmware: the CPU goes on where the guest has asked for in the FACS. */
+  resume(cpu: Vcpu, memory: AddressSpace, ports: PortSpace, pci: PciBus): void {
+    if (this.#withFirmware) return;
+    setUpChips(ports, pci);
+    cpu.setRegisters(realModeEntry(memory.read(this.#facs + FACS_WAKING_VECTOR, 4)));
+  }
+
   /** Where kernels without EFI look for it: on a paragraph between F0000h and FFFFFh. */
   #placeSmbios(memory: AddressSpace): void {
     const { tables, anchor } = buildSmbios(this.#smbios);
     memory.dma.write(SMBIOS_ANCHOR_ADDRESS, placeAnchor(anchor, SMBIOS_TABLES_ADDRESS));
     memory.dma.write(SMBIOS_TABLES_ADDRESS, tables);
   }
+}
+
+function setUpChips(ports: PortSpace, pci: PciBus): void {
+  const setup = chipSetup();
+  for (const { devfn, register, value, size } of setup.pci) pci.configWrite(devfn, register, value, size);
+  for (const { port, value, size } of setup.ports) ports.write(port, value, size);
 }

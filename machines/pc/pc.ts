@@ -15,6 +15,7 @@ import type {
   IsaDmaController,
   LocalApic,
   PowerManagement,
+  WakeReason,
 } from "../../core/board.ts";
 import { ApicBus } from "../../core/bus/apic-bus.ts";
 import { PortSpace } from "../../core/bus/io.ts";
@@ -38,6 +39,9 @@ const FOUR_GIB_MIB = 3584;
 const MIB = 2 ** 20;
 const SECTOR = 512;
 const FERR_IRQ = 13;
+/** The CMOS byte that tells firmware why the CPU starts, and its value after S3. */
+const SHUTDOWN_STATUS = 0x0f;
+const SHUTDOWN_S3 = 0xfe;
 const DISPLAY_SLOT = "02.0";
 const SERIAL_COUNT = 4;
 const PARALLEL_COUNT = 3;
@@ -138,7 +142,10 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const withHpet = flag(machineProperties.hpet, true);
   const legacy = { isaIrq: (line: number) => interrupts.legacySource(line) };
   const pit = await devices.create<IntervalTimer>("isa-pit", legacy);
-  const rtc = await devices.create<Cmos>("mc146818rtc", legacy);
+  const smm = flag(machineProperties.smm, true);
+  const pm = await devices.create<PowerManagement>("PIIX4_PM", { properties: { "smm-enabled": smm ? "on" : "off" } });
+  pm.onSmi(() => cpu.smi());
+  const rtc = await devices.create<Cmos>("mc146818rtc", { ...legacy, board: { rtcAlarm: () => pm.rtcAlarm() } });
   await devices.create("isa-pcspk", { board: { speakerTimer: pit.channel(2) } });
   dma = await devices.create<IsaDmaController>("i8257");
   const a20 = irqLine((level) => cpu.setA20(level));
@@ -148,9 +155,6 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     const board = { ioapicPin: (pin: number) => ioapic.pin(pin), hpetLegacy: interrupts.hpetLegacy };
     await devices.create("hpet", { board });
   }
-  const smm = flag(machineProperties.smm, true);
-  const pm = await devices.create<PowerManagement>("PIIX4_PM", { properties: { "smm-enabled": smm ? "on" : "off" } });
-  pm.onSmi(() => cpu.smi());
   const fw = await devices.create<FirmwareConfig>("fw_cfg_io");
 
   // What the command line asked for.
@@ -182,8 +186,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     serials: options.serials.filter((id) => id !== undefined).length,
     parallels: options.parallels.filter((id) => id !== undefined).length,
     pvpanicPort: pvpanic ? Number(pvpanic.properties.ioport) : undefined,
-    s3: false,
-    s4: true,
+    sleep: pm.sleepStates,
     smm,
   };
   const kernel = Kernel.load(options, layout, acpi);
@@ -217,6 +220,14 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     cpu.reset();
     kernel?.start(cpu, space, ports, pci);
   };
+  const wake = (reason: WakeReason): void => {
+    devices.wakeReset();
+    ferr.set(false);
+    rtc.setCmos(SHUTDOWN_STATUS, SHUTDOWN_S3);
+    cpu.reset();
+    kernel?.resume(cpu, space, ports, pci);
+    pm.wake(reason);
+  };
   reset();
   runtime.info.add("pic", () => pic.describe() + ioapic.describe());
   runtime.info.add("irq", () => interrupts.describe());
@@ -228,7 +239,11 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     pci,
     devices: devices.nodes,
     powerButton: () => pm.powerButton(),
+    get suspended() {
+      return pm.suspended;
+    },
     reset,
+    wake,
   };
 }
 

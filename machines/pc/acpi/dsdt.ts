@@ -18,6 +18,13 @@ import {
   wordIo,
 } from "./resources.ts";
 
+/** The sleep states besides S5 that the power management chip has. */
+export interface SleepStates {
+  readonly s3: boolean;
+  /** The SLP_TYP value of S4, if there is one. */
+  readonly s4: number | undefined;
+}
+
 export interface DsdtOptions {
   readonly cpus: number;
   /** First address of the 32-bit PCI window: the end of RAM below 4 GiB. */
@@ -32,8 +39,7 @@ export interface DsdtOptions {
   readonly parallels: number;
   /** The port of a pvpanic device. */
   readonly pvpanicPort?: number;
-  readonly s3: boolean;
-  readonly s4: boolean;
+  readonly sleep: SleepStates;
 }
 
 const PCI_HOLE_END = 0xfebf_ffff;
@@ -244,10 +250,11 @@ const sleepState = (state: string, type: number): Aml => name(state, pkg(int(typ
 
 /** The table's body; the header is added with the other tables'. */
 export function dsdtBody(options: DsdtOptions): Uint8Array {
+  const { s3, s4 } = options.sleep;
   const terms = [
     scope("\\_SB", hostBridge(options), ...links(), ...systemDevices(options)),
-    ...(options.s3 ? [sleepState("\\_S3", 1)] : []),
-    ...(options.s4 ? [sleepState("\\_S4", 2)] : []),
+    ...(s3 ? [sleepState("\\_S3", 1)] : []),
+    ...(s4 === undefined ? [] : [sleepState("\\_S4", s4)]),
     sleepState("\\_S5", 0),
   ];
   return Uint8Array.from(terms.flat());

@@ -20,6 +20,8 @@ export interface AcpiOptions extends DsdtOptions {
 
 const HEADER_SIZE = 36;
 const FACS_SIZE = 64;
+/** Where the guest leaves the real-mode address at which it wants to go on after S3. */
+export const FACS_WAKING_VECTOR = 12;
 const TABLES_ALIGN = 64;
 const RSDP_SIZE = 20;
 /** Firmware and kernels may keep the space; rounding it keeps its size the same over small changes. */

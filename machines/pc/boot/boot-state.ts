@@ -42,6 +42,10 @@ export const FLAT_CODE32 = 0xc09b;
 export const FLAT_CODE64 = 0xa09b;
 export const FLAT_DATA = 0xc093;
 
+const REAL_CODE = 0x009b;
+const REAL_DATA = 0x0093;
+const REAL_VECTORS = { base: 0, limit: 0x3ff };
+
 export const CR0_PE = 1 << 0;
 export const CR0_ET = 1 << 4;
 export const CR0_PG = 0x8000_0000;
@@ -61,4 +65,20 @@ export const flatSegment = (selector: number, attributes: number): SegmentRegist
 /** The descriptor table entry of a flat segment with these attributes. */
 export function flatDescriptor(attributes: number): Uint8Array {
   return Uint8Array.of(0xff, 0xff, 0, 0, 0, attributes & 0xff, ((attributes >> 8) & 0xf0) | 0xf, 0);
+}
+
+/** The CPU in real mode at the paragraph of a physical address below 1 MiB, interrupts off. */
+export function realModeEntry(address: number): CpuRegisters {
+  const paragraph = (address >>> 4) & 0xffff;
+  const segment = (selector: number, attributes: number): SegmentRegister => ({
+    selector,
+    base: selector << 4,
+    limit: 0xffff,
+    attributes,
+  });
+  const data = segment(0, REAL_DATA);
+  const general = { rax: 0, rbx: 0, rcx: 0, rdx: 0, rsi: 0, rdi: 0, rbp: 0, rsp: 0 };
+  const segments = { cs: segment(paragraph, REAL_CODE), ds: data, es: data, fs: data, gs: data, ss: data };
+  const control = { cr0: CR0_ET, cr3: 0, cr4: 0, efer: 0, gdt: { base: 0, limit: 0xffff }, idt: REAL_VECTORS };
+  return { ...general, ...segments, ...control, rip: address & 0xf, rflags: RFLAGS_FIXED };
 }

@@ -99,6 +99,12 @@ export class I440fx extends PciDevice implements Device, HostBridge {
     this.#remap();
   }
 
+  /** Shadow memory is kept: the firmware that resumes the guest lies in it. */
+  wakeReset(): void {
+    this.#state.configAddress = 0;
+    this.setSmm(false);
+  }
+
   loaded(): void {
     this.updateMappings();
     this.#remap();

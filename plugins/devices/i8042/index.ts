@@ -27,8 +27,22 @@ export const I8042_TYPE: DeviceType = {
     });
     context.ports.map(0x60, controller.dataIo);
     context.ports.map(0x64, controller.commandIo);
-    input.addKeyboard(controller.keyboard);
-    input.addPointer(controller.mouse);
+    const { keyboard, mouse } = controller;
+    input.addKeyboard({
+      key(code, down) {
+        keyboard.key(code, down);
+        machine.wakeUp("other");
+      },
+    });
+    input.addPointer({
+      absolute: mouse.absolute,
+      move: (dx, dy) => mouse.move(dx, dy),
+      button(button, down) {
+        mouse.button(button, down);
+        machine.wakeUp("other");
+      },
+      sync: () => mouse.sync(),
+    });
     return controller;
   },
 };

@@ -22,6 +22,7 @@ export const MC146818RTC: DeviceType = {
       clock,
       irq: context.isaIrq(Number(properties["irq"] ?? 8)),
       wallClock,
+      alarm: context.board?.rtcAlarm,
     });
     context.ports.map(Number(properties["iobase"] ?? 0x70), rtc.io);
     return rtc;

@@ -83,6 +83,8 @@ export interface Mc146818Options {
   readonly irq: IrqLine;
   /** The time that the guest is to see, UTC or local. */
   readonly wallClock: WallClock;
+  /** An enabled alarm went off. */
+  readonly alarm?: () => void;
 }
 
 export class Mc146818 implements Device, Cmos {
@@ -93,13 +95,15 @@ export class Mc146818 implements Device, Cmos {
   readonly #irq: IrqLine;
   readonly #timer: Timer;
   readonly #wallClock: WallClock;
+  readonly #alarm: () => void;
 
-  constructor({ name, arena, clock, irq, wallClock }: Mc146818Options) {
+  constructor({ name, arena, clock, irq, wallClock, alarm = () => {} }: Mc146818Options) {
     this.#s = arena.attach(name, MC146818_STATE);
     this.#cmos = this.#s.cmos;
     this.#clock = clock;
     this.#irq = irq;
     this.#wallClock = wallClock;
+    this.#alarm = alarm;
     this.#timer = clock.timer(name, () => {
       this.#sync();
       this.#arm();
@@ -300,6 +304,7 @@ export class Mc146818 implements Device, Cmos {
     if (flags === 0) return;
     this.#cmos[REGISTER_C] |= flags;
     this.#raise();
+    if (flags & this.#cmos[REGISTER_B] & C_AF) this.#alarm();
   }
 
   #raise(): void {

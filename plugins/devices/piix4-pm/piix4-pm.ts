@@ -76,10 +76,10 @@ export interface Piix4PmOptions {
   readonly mapPorts: (base: number, region: IoRegion) => Mapping;
   /** Soft off: S5, and S4 after the guest has written its image. */
   readonly powerOff: () => void;
-  /** Suspends to RAM until `wake` is called; absent refuses S3. */
-  readonly suspend?: () => void;
+  /** Suspends to RAM until `wake` is called. */
+  readonly suspend: () => void;
   /** A wake-up event happened while suspended: the machine resets, then calls `wake` with the reason. */
-  readonly wakeUp?: (reason: WakeReason) => void;
+  readonly wakeUp: (reason: WakeReason) => void;
   /** False presents APMC_EN as already set, so that firmware does not install an SMI handler. */
   readonly smm?: boolean;
   readonly disableS3?: boolean;
@@ -115,7 +115,7 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
     this.#options = options;
     this.#clock = options.clock;
     this.#state = options.arena.attach(options.name, PIIX4_PM_STATE);
-    this.#overflow = options.clock.timer(`${options.name}.pmtmr`, () => this.#update());
+    this.#overflow = options.clock.timer(`${options.name}.pmtmr`, () => this.#overflowed());
     this.#smbus = new SmbusHost(`${options.name}/smbus`, options.arena);
     this.apm = {
       name: "apm-io",
@@ -168,7 +168,6 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
   }
 
   reset(): void {
-    const { suspended } = this.#state;
     this.resetConfig();
     this.#initRegisters();
     this.#smbus.reset();
@@ -176,7 +175,7 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
     state.pmsts = state.pmen = state.pmcntrl = 0;
     state.gpsts = state.gpen = 0;
     state.apmc = state.apms = 0;
-    state.suspended = suspended;
+    state.suspended = false;
     state.overflowTick = nextOverflow(pmTicks(this.#clock));
     this.#remap();
     this.#update();
@@ -202,14 +201,13 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
     this.#press("sleep-button", SLPBTN_STS);
   }
 
-  /** The RTC's alarm went off. */
+  /** The RTC's alarm went off; it wakes a guest that has enabled that. */
   rtcAlarm(): void {
-    this.#press("rtc", RTC_STS);
+    if (!this.#state.suspended || this.#state.pmen & RTC_STS) this.#press("rtc", RTC_STS);
   }
 
   /** The machine leaves S3: called after its reset. */
   wake(reason: WakeReason): void {
-    this.#state.suspended = false;
     this.#state.pmsts |= WAK_STS | WAKE_STATUS[reason];
     this.#update();
   }
@@ -220,17 +218,27 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
     this.#update();
   }
 
+  get sleepStates(): PowerManagement["sleepStates"] {
+    const { disableS3, disableS4, s4Value = 2 } = this.#options;
+    return { s3: !disableS3, s4: disableS4 ? undefined : s4Value };
+  }
+
   get suspended(): boolean {
     return this.#state.suspended;
   }
 
   #press(reason: WakeReason, status: number): void {
     if (this.#state.suspended) {
-      this.#options.wakeUp?.(reason);
+      this.#options.wakeUp(reason);
       return;
     }
     this.#state.pmsts |= status;
     this.#update();
+  }
+
+  #overflowed(): void {
+    this.#update();
+    if (this.#state.suspended) this.#options.wakeUp("pm-timer");
   }
 
   #initRegisters(): void {
@@ -324,9 +332,10 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
   }
 
   #sleep(type: number): void {
-    const { disableS3, disableS4, s4Value = 2, suspend, powerOff } = this.#options;
-    if (type === 0 || (type === s4Value && !disableS4)) powerOff();
-    else if (type === 1 && !disableS3 && suspend) {
+    const { suspend, powerOff } = this.#options;
+    const { s3, s4 } = this.sleepStates;
+    if (type === 0 || type === s4) powerOff();
+    else if (type === 1 && s3) {
       this.#state.suspended = true;
       suspend();
     }

@@ -88,12 +88,23 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
   );
   const serial = services.chardev(options.serials[0]);
   const say = (text: string): void => void serial.write(Buffer.from(text));
+  let suspended = false;
+  const alarm = services.clock.timer("alarm", () => services.machine.wakeUp("rtc"));
   const tick = services.clock.timer("tick", () => say("tick\n"));
   const letters: Record<string, () => void> = {
     Q: () => services.machine.shutdown("guest-shutdown"),
     R: () => services.machine.reset("guest-reset"),
     E: () => services.machine.exit(33),
     P: () => services.machine.panic(),
+    S: () => {
+      suspended = true;
+      services.machine.suspend();
+    },
+    W: () => {
+      suspended = true;
+      services.machine.suspend();
+      alarm.arm(services.clock.now() + 5 * NS_PER_MS);
+    },
     T: () => tick.arm(services.clock.now() + 5 * NS_PER_MS),
   };
   serial.connect({
@@ -115,7 +126,17 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
     ports,
     pci: undefined,
     devices: [],
-    reset: () => say("reset\n"),
+    reset() {
+      suspended = false;
+      say("reset\n");
+    },
+    get suspended() {
+      return suspended;
+    },
+    wake(reason) {
+      suspended = false;
+      say(`awake: ${reason}\n`);
+    },
     powerButton: () => say("power button\n"),
   };
   if (act === "disk" && drive) {

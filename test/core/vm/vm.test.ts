@@ -87,6 +87,31 @@ test("-no-shutdown stays, and wants a reset before it goes on", async () => {
   assert.is((await end(vm)).status, 0);
 });
 
+test("S3: suspended until a timer, the monitor or a reset ends it; stop and cont keep it", async () => {
+  const vm = start("-nographic");
+  await vm.expect("up\n");
+  vm.type("w");
+  await vm.expect("awake: rtc\n");
+  vm.type("s\x01c");
+  await vm.expect("(qemu) ");
+  await reach(vm, "paused (suspended)");
+  vm.type("stop\n");
+  await reach(vm, "paused");
+  vm.type("system_wakeup\n");
+  await vm.expect("Error: Unable to wake up: guest is not in suspended state");
+  vm.type("cont\n");
+  await reach(vm, "paused (suspended)");
+  vm.type("system_wakeup\n");
+  await reach(vm, "running");
+  vm.type("\x01cs\x01csystem_reset\n");
+  await vm.expect("system_reset");
+  await reach(vm, "running");
+  vm.type("q\n");
+  const { status, stdout } = await end(vm);
+  assert.is(status, 0);
+  assert.match(stdout, /awake: other\n/);
+});
+
 test("-S waits for cont; the clock stands still meanwhile", async () => {
   const vm = start("-nographic", "-S");
   await vm.expect("up\n");

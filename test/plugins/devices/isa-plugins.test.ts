@@ -62,7 +62,14 @@ class Board {
       dma: new ArrayDma(16),
       input: new InputHub(),
       board,
-      machine: { reset() {}, shutdown() {}, exit: (status) => this.exits.push(status), panic() {} },
+      machine: {
+        reset() {},
+        shutdown() {},
+        exit: (status) => this.exits.push(status),
+        panic() {},
+        suspend() {},
+        wakeUp() {},
+      },
       isaIrq: (line) => {
         this.irqs.push(line);
         return NO_IRQ;

@@ -23,8 +23,7 @@ const FULL: AcpiOptions = {
   serials: 4,
   parallels: 3,
   pvpanicPort: 0x505,
-  s3: true,
-  s4: true,
+  sleep: { s3: true, s4: 2 },
   smm: true,
 };
 const BARE: AcpiOptions = {
@@ -37,8 +36,7 @@ const BARE: AcpiOptions = {
   serials: 0,
   parallels: 0,
   pvpanicPort: undefined,
-  s3: false,
-  s4: false,
+  sleep: { s3: false, s4: undefined },
   smm: false,
 };
 const TABLES = 0x07fe_0000;

@@ -154,6 +154,20 @@ test("SMRAM: open, closed, locked, and in system management mode", () => {
   assert.is(m.read(0, 0x72, 1), 0x02);
 });
 
+test("a reset at the end of S3 keeps shadow memory and closes SMRAM to the CPU; any other one brings the ROM back", () => {
+  const m = setUp();
+  m.write(0, 0x59, 0x30, 1);
+  m.write(0, 0x72, 0x0a, 1);
+  m.bridge.setSmm(true);
+  m.space.write(0xf0000, 0x5a, 1);
+  m.bridge.wakeReset();
+  assert.is(m.space.read(0xf0000, 1), 0x5a);
+  assert.is(m.space.read(0xa0000, 4), 0x77777777);
+  assert.is(m.read(0, 0x72, 1), 0x0a);
+  m.bridge.reset();
+  assert.is(m.read(0, 0x59, 1), 0);
+});
+
 test("state round trip restores the memory map", () => {
   const m = setUp();
   m.write(0, 0x59, 0x30, 1);

@@ -11,8 +11,9 @@ function setup(initialMs = Date.UTC(1999, 11, 31, 23, 59, 58, 250)) {
   const clock = new ManualClock();
   const irq = new TestLine();
   const wall = { lead: initialMs };
+  const alarms: number[] = [];
   const wallClock = { nowMs: () => Math.floor(wall.lead + clock.now() / NS_PER_MS) };
-  const rtc = new Mc146818({ name: "rtc", arena, clock, irq, wallClock });
+  const rtc = new Mc146818({ name: "rtc", arena, clock, irq, wallClock, alarm: () => alarms.push(clock.now()) });
   rtc.reset();
   const write = (index: number, value: number): void => {
     rtc.io.handler.write(0, index, 1);
@@ -25,7 +26,7 @@ function setup(initialMs = Date.UTC(1999, 11, 31, 23, 59, 58, 250)) {
   /** century, year, month, day, weekday, hours, minutes, seconds */
   const time = (): string =>
     [0x32, 9, 8, 7, 6, 4, 2, 0].map((index) => read(index).toString(16).padStart(2, "0")).join(" ");
-  return { arena, clock, wall, irq, rtc, write, read, time };
+  return { arena, clock, wall, alarms, irq, rtc, write, read, time };
 }
 
 test("power-on: BCD, 24 hours, the time given, valid RAM and time", () => {
@@ -163,6 +164,19 @@ test("alarm: exact time and don't care", () => {
   write(3, 0xff);
   clock.advance(60 * NS_PER_SECOND);
   assert.is(irq.edges, 3, "every minute at 30 seconds");
+});
+
+test("an alarm whose interrupt is enabled is told to power management", () => {
+  const { read, write, clock, alarms } = setup();
+  write(5, 0xff);
+  write(3, 0xff);
+  write(1, 0x59);
+  clock.advance(NS_PER_SECOND);
+  assert.is(alarms.length, 0);
+  assert.is(read(0x0c) & 0x20, 0x20, "it was flagged");
+  write(0x0b, 0x22);
+  clock.advance(60 * NS_PER_SECOND);
+  assert.is(alarms.length, 1);
 });
 
 test("seconds to the alarm", () => {

@@ -144,8 +144,25 @@ test("SUS_EN with type 0 is off, 1 suspends, 2 is off after S4", () => {
   assert.is(seen.suspend, 1);
   pm.powerButton();
   assert.equal(seen.wake, ["power-button"]);
-  pm.reset();
   assert.is(pm.suspended, true);
+  pm.reset();
+  assert.is(pm.suspended, false, "a reset ends S3 too");
+});
+
+test("in S3 the RTC's alarm and the PM timer wake a guest that has enabled them", () => {
+  const { ports, seen, pm, clock } = setUp();
+  ports.write(BASE + 2, 0x400, 2);
+  pm.rtcAlarm();
+  assert.is(ports.read(BASE, 2) & 0x400, 0x400, "awake, the alarm is an event");
+  ports.write(BASE, 0x400, 2);
+  ports.write(BASE + 4, 0x2400, 2);
+  pm.rtcAlarm();
+  assert.equal(seen.wake, ["rtc"]);
+  ports.write(BASE + 2, 1, 2);
+  pm.rtcAlarm();
+  assert.equal(seen.wake, ["rtc"], "not enabled");
+  clock.advance(3 * NS_PER_SECOND);
+  assert.equal(seen.wake, ["rtc", "pm-timer"]);
 });
 
 test("wake-up leaves WAK_STS and its reason behind", () => {
