@@ -18,6 +18,7 @@ import { type State, StateArena } from "../../core/state/state.ts";
 import { BlockTranslator, type CodeSource } from "./engine/block-translator.ts";
 import { CodeCache, insnPointAt, nextInsnPoint, type TranslationBlock } from "./engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "./engine/helpers.ts";
+import { EXC_NON_CANONICAL, nonCanonicalVector } from "./engine/stack-fault.ts";
 import {
   CC_DYNAMIC,
   CPU_SECTION_SIZE,
@@ -359,7 +360,18 @@ export class TcgVcpu implements Vcpu {
       const rip = this.state.rip + BigInt(point.offset);
       this.state.rip = block.hflags & HF_CS64 ? rip : BigInt.asUintN(32, rip);
     }
+    if (this.#field("excVector") === EXC_NON_CANONICAL) this.#setField("excVector", this.#nonCanonicalVector());
     return this.#deliverFault();
+  }
+
+  #nonCanonicalVector(): number {
+    const bytes: number[] = [];
+    for (let i = 0; i < MAX_INSN_LENGTH; i++) {
+      const at = this.#call("locateCode", i) >>> 0;
+      if (at === FETCH_FAULT || at === FETCH_MMIO) break;
+      bytes.push(this.#u8[at]);
+    }
+    return nonCanonicalVector(Uint8Array.from(bytes), this.state);
   }
 
   /** The code limit check of a whole block failed: it may fail for a later instruction only. */

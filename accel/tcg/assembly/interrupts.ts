@@ -12,7 +12,7 @@
  */
 
 import { enterCode } from "./control-transfer";
-import { EXC_AC, EXC_DB, EXC_DF, EXC_GP, EXC_NP, EXC_PF, raiseError } from "./fault";
+import { EXC_AC, EXC_DB, EXC_DF, EXC_GP, EXC_NON_CANONICAL, EXC_NP, EXC_PF, raiseError } from "./fault";
 import { getEflags, setEflags, updateHflags } from "./flags";
 import {
   ENV_DELIVERING,
@@ -270,6 +270,7 @@ function isContributory(vector: u32): bool {
 /** Delivers the exception that env describes: see the head of this file. */
 export function deliverException(env: u32): i32 {
   let vector = <u32>load<i32>(env + ENV_EXC_VECTOR);
+  if (vector === EXC_NON_CANONICAL) vector = EXC_GP;
   let error = load<u32>(env + ENV_EXC_ERROR);
   let hasError = load<u32>(env + ENV_EXC_HAS_ERROR) !== 0;
   store<i32>(env + ENV_EXC_VECTOR, -1);

@@ -7,13 +7,14 @@
  */
 
 import { matchDataBreakpoints, pageHasDataBreakpoint } from "./debug";
-import { EXC_AC, EXC_GP, rethrow } from "./fault";
+import { EXC_AC, EXC_GP, EXC_NON_CANONICAL, rethrow } from "./fault";
 import {
   ENV_EFER,
   ENV_EXC_ERROR,
   ENV_EXC_HAS_ERROR,
   ENV_EXC_VECTOR,
   ENV_HFLAGS,
+  ENV_SCRATCH,
   ENV_TLB,
   ENV_TLB_MISSES,
   HF_CPL,
@@ -70,6 +71,9 @@ export function setFault(env: u32, vector: i32, error: u32): void {
   store<u32>(env + ENV_EXC_HAS_ERROR, 1);
 }
 
+/** Where the address of EXC_NON_CANONICAL is kept. */
+const NON_CANONICAL_ADDRESS: u32 = ENV_SCRATCH + 127 * 8;
+
 function currentIndex(env: u32): u32 {
   return (load<u32>(env + ENV_TLB) - env - TLB_OFFSET) / TLB_SIZE;
 }
@@ -86,7 +90,8 @@ export function resolve(env: u32, index: u32, address: u64, access: u32): u64 {
   let tag = load<u64>(entry + access * 8);
   if ((tag & PAGE_MASK) !== page || tag & TLB_INVALID) {
     if (load<u64>(env + ENV_EFER) & EFER_LMA && !isCanonical(address)) {
-      setFault(env, EXC_GP, 0);
+      setFault(env, access === ACCESS_FETCH ? EXC_GP : EXC_NON_CANONICAL, 0);
+      store<u64>(env + NON_CANONICAL_ADDRESS, address);
       return PLACE_FAULT;
     }
     store<u64>(env + ENV_TLB_MISSES, load<u64>(env + ENV_TLB_MISSES) + 1);

@@ -187,6 +187,26 @@ p.long(() => {
   p.equal64("pushes nothing", "rax", 0);
   p.fault64("RET to one", `${bad}\npush rax\n.ret: ret`, { vector: VEC.GP, at: ".ret" });
 
+  // Stacks that are not canonical
+  p.code(`${idt(VEC.SS, 4, 1)}\n${idt(VEC.GP, 4, 1)}`);
+  const offStack = (code: string): string => `mov rax, 0x800000000100\nmov rsp, rax\nmov rbp, rax\n${code}`;
+  for (const code of ["push 1", "pop rcx", "call far_away", "ret", "ret 8", "leave", "enter 8, 0", "pushfq", "popfq"]) {
+    p.fault64(`${code} off the stack`, offStack(code), { vector: VEC.SS });
+  }
+  for (const code of ["mov rcx, [rsp]", "add [rbp + 8], rcx", "movaps xmm0, [rsp]", "fld qword [rbp]", "push fs"]) {
+    p.fault64(`${code} off the stack`, offStack(code), { vector: VEC.SS });
+  }
+  for (const code of ["retfq", "pop qword [0x4000]", "push qword [0x4000]", "call qword [0x4000]", "lidt [rbp]"]) {
+    p.fault64(`${code} off the stack`, offStack(code), { vector: VEC.SS });
+  }
+  p.fault64("an override to FS", offStack("mov rcx, [fs:rbp]"), { vector: VEC.GP });
+  p.fault64("a base of R13", `${bad}\nmov r13, rax\nmov rcx, [r13]`, { vector: VEC.GP });
+  p.fault64("PUSH from elsewhere", `${bad}\npush qword [rax]`, { vector: VEC.GP });
+  p.fault64("a string", `${bad}\nmov rsi, rax\nmovsb`, { vector: VEC.GP });
+  p.fault64("an index of RBP", `${bad}\nmov rbp, rax\nmov rcx, [rbp*2]\nmov rcx, [rbp*1 + 0]`, { vector: VEC.GP });
+  p.code(`${idt(VEC.SS, 4, 0)}\n${idt(VEC.GP, 4, 0)}`);
+  p.data("far_away: ud2");
+
   // LDTR and TR
   p.fault64("LTR of a busy TSS", `mov ax, ${SEL.tss64}\nltr ax`, { vector: VEC.GP, error: SEL.tss64 });
   p.fault64("LTR of a 16-bit TSS", `mov ax, ${tss16}\nltr ax`, { vector: VEC.GP, error: tss16 });

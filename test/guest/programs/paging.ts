@@ -75,6 +75,7 @@ p.long(() => {
   p.quiet64("SMAP with AC", "stac\nmov rax, [0x402000]\nclac");
   p.code("mov rax, cr4\nand eax, 0xffcfffff\nmov cr4, rax\nor byte [PD64], 4\nmov rax, cr3\nmov cr3, rax");
   p.fault64("an address that is not canonical", "mov rax, 0x800000000000\nmov rbx, [rax]", { vector: VEC.GP });
+  p.fault64("the same on the stack", "mov rbp, 0x800000000000\nmov rbx, [rbp]", { vector: VEC.SS });
   p.user64("ring 3 of 64-bit code", "nop");
   p.equal64("the stack of an interrupt", "[fault_frame]", "ring0_stack - 40");
   p.user64("IRETQ from ring 3 to ring 0", "push 0x10\npush 0x5000\npush 2\npush 0x40\npush 0x10000\niretq", {
