@@ -12,6 +12,7 @@ import { longMode } from "./programs/long-mode.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
 import { systemCalls } from "./programs/system-calls.ts";
+import { tasks } from "./programs/tasks.ts";
 import { virtual8086 } from "./programs/virtual-8086.ts";
 
 const files = scratch();
@@ -28,7 +29,16 @@ async function run(program: GuestProgram): Promise<Ended> {
   return ended(guest, 30);
 }
 
-for (const program of [protection, paging, longMode, virtual8086, debug, systemCalls("amd"), systemCalls("intel")]) {
+for (const program of [
+  protection,
+  paging,
+  longMode,
+  virtual8086,
+  debug,
+  tasks,
+  systemCalls("amd"),
+  systemCalls("intel"),
+]) {
   test(program.name, async () => {
     const { status, stdout } = await run(program);
     const lines = stdout.trimEnd().split("\n");
