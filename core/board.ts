@@ -62,6 +62,12 @@ export interface FloppyController {
   driveType(index: number): "none" | "120" | "144" | "288";
 }
 
+/** An IDE disk, for the CMOS memory. */
+export interface FixedDisk {
+  /** Among the four of a PC: 0 is the primary master, 1 its slave. */
+  readonly position: number;
+}
+
 /** The battery-backed memory of the real-time clock, where boards leave their configuration. */
 export interface Cmos {
   /** Sets byte 0 to 127. */

@@ -131,6 +131,11 @@ export interface DeviceContext {
   addDisplay(source: DisplaySource): void;
   /** An expansion ROM image from the firmware search path ("vgabios-stdvga.bin"), padded to a power of two. */
   optionRom?(file: string): MemoryBlock | undefined;
+  /**
+   * A place that firmware may boot from: its bootindex (negative or absent: not in the order), and its OpenFirmware path
+   * below the bus.
+   */
+  bootEntry?(index: number | undefined, bus: "PCI" | "ISA", path: string): void;
   /** A message for -d guest_errors: the guest did something invalid. */
   guestError(message: string): void;
 }

@@ -15,7 +15,7 @@ import { type BlockPlan, DrivePlans } from "./drives.ts";
 import { acceleratorHelp, cpuHelp, deviceHelp, listHelp, machineHelp, programHelp, propertyHelp } from "./help.ts";
 import { parseKeyValues, toRecord, wantsHelp, withOption } from "./keyval.ts";
 import { lex, type ParsedOption } from "./lexer.ts";
-import type { FirmwareRequest, MachineOptions, UserDevice } from "./machine-options.ts";
+import type { BootOptions, FirmwareRequest, MachineOptions, UserDevice } from "./machine-options.ts";
 import { didYouMean } from "./near.ts";
 import { OptionSet } from "./option-set.ts";
 import { deviceProperties, type GlobalProperty, parseProperties, resolveDeviceProperties } from "./properties.ts";
@@ -173,7 +173,7 @@ class Builder {
         cpu: this.#cpu(accelerator),
         smp: this.#smp(),
         ram: this.#ram(),
-        ...this.#boot(),
+        boot: this.#boot(),
         vga,
         graphics: !characters.terminal && !this.#options.has("nographic"),
         drives: drives.options(),
@@ -338,7 +338,7 @@ class Builder {
     });
   }
 
-  #boot(): Pick<MachineOptions, "bootOrder" | "bootOnce" | "bootMenu"> {
+  #boot(): BootOptions {
     const option = this.#options.last("boot");
     const record = this.#options.record("boot", "order", [
       "order",
@@ -356,14 +356,14 @@ class Builder {
         const twice = [...letters].find((letter, i) => letters.indexOf(letter) !== i);
         if (twice) throw new QemuError("bad-option", `Boot device '${twice}' was given twice`);
       }
-      for (const key of ["strict", "splash-time", "reboot-timeout"]) {
-        const harmless = record[key] === undefined || (key === "strict" && !parseBool(key, record[key]));
-        if (!harmless) throw new QemuError("unsupported", `this version of qemu-next does not have '${key}'`);
-      }
+      const { "splash-time": splashTime, "reboot-timeout": rebootTimeout } = record;
       return {
-        bootOrder: record.order ?? "cad",
-        bootOnce: record.once,
-        bootMenu: record.menu !== undefined && parseBool("menu", record.menu),
+        order: record.order ?? "cad",
+        once: record.once,
+        menu: parseBool("menu", record.menu ?? "off"),
+        splashTime: splashTime === undefined ? undefined : parseInteger("splash-time", splashTime, 0, 0xffff),
+        rebootTimeout: parseInteger("reboot-timeout", rebootTimeout ?? "-1", -1, 0xffff),
+        strict: parseBool("strict", record.strict ?? "off"),
       };
     });
   }
@@ -458,7 +458,14 @@ class Builder {
       directories: this.#options.all("L").map(({ value }) => value),
       bios: this.#options.last("bios")?.value ?? machineProperties.firmware,
       vga,
-      optionRoms: this.#options.all("option-rom").map(({ value }) => parseKeyValues(value, "romfile")[0]?.value ?? ""),
+      optionRoms: this.#options.all("option-rom").map(({ value, text }) =>
+        withOption(text, () => {
+          const { romfile, bootindex } = toRecord(parseKeyValues(value, "romfile"), ["romfile", "bootindex"]);
+          if (romfile === undefined) throw new QemuError("bad-option", "Option ROM file is not specified");
+          const bootIndex = bootindex === undefined ? undefined : parseInteger("bootindex", bootindex, -1, 0x7fffffff);
+          return { file: romfile, bootIndex };
+        }),
+      ),
       kernel,
       initrd,
       commandLine: append ?? "",

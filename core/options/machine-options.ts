@@ -20,6 +20,27 @@ export interface UserDevice {
   readonly option?: string;
 }
 
+/** -boot. */
+export interface BootOptions {
+  /** Letters, e.g. "cdn". */
+  readonly order: string;
+  /** The order of the first start only. */
+  readonly once: string | undefined;
+  readonly menu: boolean;
+  /** How long the boot menu's prompt stays, in milliseconds; undefined leaves it to the firmware. */
+  readonly splashTime: number | undefined;
+  /** When to try again after nothing could be booted, in milliseconds; -1: never. */
+  readonly rebootTimeout: number;
+  /** Boot nothing without a bootindex, where something has one. */
+  readonly strict: boolean;
+}
+
+/** -option-rom. */
+export interface OptionRom {
+  readonly file: string;
+  readonly bootIndex: number | undefined;
+}
+
 export interface MachineOptions {
   readonly machine: string;
   readonly machineProperties: Readonly<Record<string, string>>;
@@ -29,10 +50,7 @@ export interface MachineOptions {
   readonly smp: number;
   /** Guest RAM in bytes. */
   readonly ram: number;
-  /** Boot order letters, e.g. "cdn". */
-  readonly bootOrder: string;
-  readonly bootOnce: string | undefined;
-  readonly bootMenu: boolean;
+  readonly boot: BootOptions;
   readonly vga: "std" | "none";
   /** False when nobody looks at the screen (-nographic): firmware may then talk on the serial port. */
   readonly graphics: boolean;
@@ -58,7 +76,7 @@ export interface FirmwareOptions {
   /** The BIOS image; undefined when a kernel is started without firmware. */
   readonly bios: string | undefined;
   readonly vgaBios: string | undefined;
-  readonly optionRoms: readonly string[];
+  readonly optionRoms: readonly OptionRom[];
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly commandLine: string;
@@ -71,7 +89,7 @@ export interface FirmwareRequest {
   /** -bios, or undefined for the machine's usual one. */
   readonly bios: string | undefined;
   readonly vga: "std" | "none";
-  readonly optionRoms: readonly string[];
+  readonly optionRoms: readonly OptionRom[];
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly commandLine: string;

@@ -41,7 +41,12 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
       {
         names: ["boot"],
         argument: "[order=drives][,once=drives][,menu=on|off]",
-        help: ["'drives': floppy (a), hard disk (c), CD-ROM (d), network (n)"],
+        help: [
+          "[,splash-time=sp_time][,reboot-timeout=rb_time][,strict=on|off]",
+          "'drives': floppy (a), hard disk (c), CD-ROM (d), network (n)",
+          "'sp_time': how long the boot menu's prompt stays, 'rb_time': when to try again (-1: never), in milliseconds",
+          "'strict': boot only what has a bootindex",
+        ],
       },
       { names: ["m"], argument: "[size=]megs", help: ["guest memory, MiB without suffix (default: 128)"] },
       {
@@ -131,7 +136,7 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
         help: ["[,panic=pause|shutdown|exit-failure|none]", "what to do when the guest reboots, powers off or panics"],
       },
       { names: ["rtc"], argument: "[base=utc|localtime|<datetime>][,clock=host|rt|vm]", help: ["the real-time clock"] },
-      { names: ["option-rom"], argument: "rom", help: ["load a file as an option ROM"] },
+      { names: ["option-rom"], argument: "rom[,bootindex=n]", help: ["load a file as an option ROM"] },
       { names: ["nodefaults"], help: ["don't create default devices"] },
       { names: ["no-user-config"], help: ["don't read the user's configuration (there is none)"] },
       { names: ["msg"], argument: "[timestamp=on|off]", help: ["put the time before messages"] },

@@ -133,14 +133,14 @@ class MachineThread {
       if (this.#wake.take()) this.#poll();
       if (this.#ending) break;
       if (this.#control.pending) this.#obey();
-      if ((this.#state !== "running" && this.#state !== "suspended") || !vcpu) {
+      if (!this.#going || !vcpu) {
         this.#wake.wait();
         this.#poll();
         continue;
       }
       this.#clock.poll();
       if (this.#control.pending) continue;
-      // Time goes on in S3: a timer may wake the machine.
+      // In S3 a timer may wake the machine.
       if (this.#state === "suspended") this.#sleep();
       else this.#handle(vcpu.run(), vcpu.hasWork());
     }
@@ -150,6 +150,11 @@ class MachineThread {
       this.#wake.wait();
       this.#mailbox.poll();
     }
+  }
+
+  /** Time goes on, though nothing may run. */
+  get #going(): boolean {
+    return this.#state === "running" || this.#state === "suspended";
   }
 
   #handle(exit: VcpuExit, hasWork: boolean): void {
@@ -186,10 +191,10 @@ class MachineThread {
         this.#shutdown(request.cause);
         break;
       case "suspend":
-        this.#setState("suspended");
+        if (this.#state === "running") this.#setState("suspended");
         break;
       case "wake":
-        if (this.#machine.suspended) this.#wakeUp(request.reason);
+        if (this.#machine.suspended && this.#going) this.#wakeUp(request.reason);
         break;
       case "exit":
         this.#pause("shutdown");
@@ -251,7 +256,7 @@ class MachineThread {
         this.#resume();
         return { json: null };
       case "stop":
-        if (this.#state === "running" || this.#state === "suspended") this.#pause("paused");
+        if (this.#going) this.#pause("paused");
         return { json: null };
       case "wakeup":
         if (this.#state !== "suspended") {

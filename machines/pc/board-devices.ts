@@ -9,6 +9,7 @@ import type { IrqLine } from "../../core/irq.ts";
 import type { DeviceNode, MachineRuntime } from "../../core/machine.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
 import { resolveDeviceProperties } from "../../core/options/properties.ts";
+import type { BootOrder } from "./boot-order.ts";
 
 export interface BoardBuses {
   readonly ports: PortSpace;
@@ -17,6 +18,7 @@ export interface BoardBuses {
   isaIrq(line: number): IrqLine;
   isaDma(channel: number): IsaDmaChannel;
   optionRom(file: string): MemoryBlock | undefined;
+  readonly bootOrder: BootOrder;
 }
 
 export interface Placement {
@@ -46,7 +48,7 @@ export class BoardDevices {
     const properties = resolveDeviceProperties(type, placement.properties ?? {}, options.globals);
     const sameType = this.nodes.filter((node) => node.type.name === type.name).length;
     const name = placement.id ?? `${type.name}.${sameType}`;
-    const { ports, memory, pci } = this.#buses;
+    const { ports, memory, pci, bootOrder } = this.#buses;
     const context: DeviceContext = {
       ...services,
       name,
@@ -58,6 +60,7 @@ export class BoardDevices {
       isaDma: (channel) => this.#buses.isaDma(channel),
       board: placement.board,
       optionRom: (file) => this.#buses.optionRom(file),
+      bootEntry: (index, bus, path) => bootOrder.addDevice(index, bus, path),
     };
     const device = type.create(context, properties);
     this.nodes.push({ type, id: placement.id, name, properties, device });

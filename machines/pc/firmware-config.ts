@@ -21,6 +21,7 @@ export function fillFirmwareConfig(
   acpi: AcpiOptions,
   bootOrder: readonly string[],
 ): void {
+  const { boot } = options;
   const uuid = options.uuid ?? NIL_UUID;
   fw.addBytes(FW_CFG.UUID, parseUuid(uuid));
   fw.addBytes(FW_CFG.RAM_SIZE, littleEndian(options.ram, 8));
@@ -28,14 +29,16 @@ export function fillFirmwareConfig(
   fw.addBytes(FW_CFG.NB_CPUS, littleEndian(options.smp, 2));
   fw.addBytes(FW_CFG.MAX_CPUS, littleEndian(options.smp, 2));
   fw.addBytes(FW_CFG.MACHINE_ID, littleEndian(1, 4));
-  fw.addBytes(FW_CFG.BOOT_MENU, littleEndian(options.bootMenu ? 1 : 0, 2));
-  fw.addBytes(FW_CFG.BOOT_DEVICE, littleEndian((options.bootOnce ?? options.bootOrder).charCodeAt(0) || 0, 2));
+  fw.addBytes(FW_CFG.BOOT_MENU, littleEndian(boot.menu ? 1 : 0, 2));
+  fw.addBytes(FW_CFG.BOOT_DEVICE, littleEndian((boot.once ?? boot.order).charCodeAt(0) || 0, 2));
   fw.addBytes(FW_CFG.IRQ0_OVERRIDE, littleEndian(1, 4));
   fw.addBytes(FW_CFG.E820_TABLE, legacyE820([]));
   fw.addBytes(FW_CFG.HPET, acpi.hpet ? hpetEntry() : Uint8Array.of(0));
   fw.addFile("etc/e820", encodeE820(boardE820(layout)));
   fw.addFile("etc/system-states", systemStates(acpi.sleep));
   fw.addFile("bootorder", zeroTerminated(bootOrder.join("\n")));
+  if (boot.splashTime !== undefined) fw.addFile("etc/boot-menu-wait", littleEndian(boot.splashTime, 2));
+  fw.addFile("etc/boot-fail-wait", littleEndian(boot.rebootTimeout, 4));
 
   const tables = buildAcpi(acpi);
   for (const { file, data } of tables.blobs) fw.addFile(file, Uint8Array.from(data));

@@ -22,7 +22,10 @@ function find(request: FirmwareRequest): FirmwareOptions {
   return {
     bios: direct ? undefined : findFirmware("bios", directories, request.bios),
     vgaBios: direct || request.vga === "none" ? undefined : findFirmware("vgabios", directories),
-    optionRoms: request.optionRoms.map((rom) => findFirmware("vgabios", directories, rom)),
+    optionRoms: request.optionRoms.map(({ file, bootIndex }) => ({
+      file: findFirmware("vgabios", directories, file),
+      bootIndex,
+    })),
     kernel,
     initrd,
     commandLine,

@@ -11,7 +11,7 @@ import { ACPI_RSDP_FILE, ACPI_TABLES_FILE, type AcpiOptions, buildAcpi, FACS_WAK
 import { realModeEntry } from "./boot/boot-state.ts";
 import { chipSetup } from "./boot/chip-setup.ts";
 import { type KernelImage, openKernel } from "./boot/kernel-image.ts";
-import { bootOrderOfRom } from "./boot/option-rom.ts";
+import { type BootOrder, romPath } from "./boot-order.ts";
 import { boardE820, E820_ACPI, E820_RAM, E820_RESERVED, type RamLayout, ramRanges } from "./e820.ts";
 import { buildSmbios, placeAnchor, type SmbiosOptions } from "./smbios/smbios.ts";
 
@@ -46,14 +46,11 @@ export class Kernel {
     return new Kernel(openKernel({ kernel, initrd, commandLine }), options, layout, acpi);
   }
 
-  /** Boot order entries that come before all others. */
-  get bootOrder(): string[] {
-    return this.#withFirmware ? [bootOrderOfRom(this.#image.romFile)] : [];
-  }
-
-  /** Offers the kernel to firmware. */
-  offer(fw: FirmwareConfig): void {
-    if (this.#withFirmware) this.#image.offer(fw, this.#layout.below4g);
+  /** Offers the kernel to firmware, before everything else that boots. */
+  offer(fw: FirmwareConfig, bootOrder: BootOrder): void {
+    if (!this.#withFirmware) return;
+    this.#image.offer(fw, this.#layout.below4g);
+    bootOrder.add(0, romPath(this.#image.romFile));
   }
 
   /** After reset, without firmware: programs the chips, puts tables and kernel into memory, the CPU at its entry. */

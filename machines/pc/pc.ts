@@ -7,6 +7,8 @@ import { readFileSync } from "node:fs";
 import type { Vcpu } from "../../core/accel.ts";
 import type {
   Cmos,
+  FixedDisk,
+  FloppyController,
   HostBridge,
   InterruptController,
   InterruptRouter,
@@ -20,17 +22,20 @@ import type {
 import { ApicBus } from "../../core/bus/apic-bus.ts";
 import { PortSpace } from "../../core/bus/io.ts";
 import { type MemoryBlock, type PciAddressSpaces, PciBus } from "../../core/bus/pci.ts";
+import type { Device } from "../../core/device.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { FirmwareConfig } from "../../core/firmware-config.ts";
 import { irqLine } from "../../core/irq.ts";
 import type { Machine, MachineRuntime } from "../../core/machine.ts";
+import { withOption } from "../../core/options/keyval.ts";
 import type { DriveOptions } from "../../core/options/machine-options.ts";
 import { BoardDevices } from "./board-devices.ts";
-import { cmosBytes, type FloppyType } from "./cmos.ts";
+import { BootOrder, romPath } from "./boot-order.ts";
+import { cmosBytes } from "./cmos.ts";
 import { type RamLayout, ramLayout } from "./e820.ts";
 import { readBios, readOptionRom } from "./firmware.ts";
 import { fillFirmwareConfig } from "./firmware-config.ts";
-import { guessGeometry } from "./geometry.ts";
+import { type Geometry, guessGeometry } from "./geometry.ts";
 import { IsaInterrupts } from "./interrupts.ts";
 import { Kernel } from "./kernel.ts";
 import { mapMemory } from "./memory.ts";
@@ -93,7 +98,9 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     roms.set(file, block);
     return block;
   };
+  const bootOrder = new BootOrder();
   const devices = new BoardDevices(runtime, {
+    bootOrder,
     ports,
     memory: space,
     pci,
@@ -161,8 +168,11 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   await devices.create("piix3-ide");
   if (options.vga === "std") await devices.create("VGA", { properties: { addr: DISPLAY_SLOT } });
   const drives = options.drives.filter((drive) => drive.interface === "ide");
-  for (const drive of drives) await devices.create(drive.media === "cdrom" ? "ide-cd" : "ide-hd", ideProperties(drive));
-  const floppies = await createFloppies(devices, options.drives);
+  for (const drive of drives) {
+    const driver = drive.media === "cdrom" ? "ide-cd" : "ide-hd";
+    await withOption(`drive '${drive.id}'`, () => devices.create(driver, ideProperties(drive)));
+  }
+  const fdc = await createFloppies(devices, options.drives);
   for (const [index, chardev] of options.serials.slice(0, SERIAL_COUNT).entries()) {
     if (chardev !== undefined) await devices.create("isa-serial", { properties: { index: String(index), chardev } });
   }
@@ -172,9 +182,12 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   for (const { iobase, chardev } of options.debugcons) {
     await devices.create("isa-debugcon", { properties: { iobase: String(iobase), chardev } });
   }
-  for (const { driver, id, properties } of options.devices) await devices.create(driver, { id, properties });
+  for (const { driver, id, properties, option = `-device ${driver}` } of options.devices) {
+    await withOption(option, () => devices.create(driver, { id, properties }));
+  }
 
   // Configuration memory, firmware tables, kernel.
+  const floppies = [fdc.driveType(0), fdc.driveType(1)] as const;
   const pvpanic = devices.nodes.find(({ type }) => type.name === "pvpanic");
   const acpi = {
     cpus: options.smp,
@@ -190,15 +203,19 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     smm,
   };
   const kernel = Kernel.load(options, layout, acpi);
-  const bootOrder = kernel?.bootOrder ?? [];
-  fillFirmwareConfig(fw, options, layout, acpi, bootOrder);
-  kernel?.offer(fw);
-  for (const path of firmware.optionRoms)
-    fw.addFile(`genroms/${path.split("/").at(-1)}`, new Uint8Array(readFileSync(path)));
-  const disks = [0, 1, 2, 3].map((position) => {
-    const drive = drives.find(({ bus, unit, media }) => bus * 2 + unit === position && media === "disk");
-    return drive && guessGeometry(Math.floor(runtime.services.drive(drive.id).length / SECTOR));
-  });
+  kernel?.offer(fw, bootOrder);
+  for (const { file, bootIndex } of firmware.optionRoms) {
+    const name = `genroms/${file.split("/").at(-1)}`;
+    fw.addFile(name, new Uint8Array(readFileSync(file)));
+    bootOrder.add(bootIndex, romPath(name));
+  }
+  fillFirmwareConfig(fw, options, layout, acpi, bootOrder.list(options.boot.strict));
+  const disks: (Geometry | undefined)[] = [];
+  for (const { type, device, properties } of devices.nodes) {
+    if (type.name !== "ide-hd") continue;
+    const { length } = runtime.services.drive(String(properties.drive));
+    disks[(device as Device & FixedDisk).position] = guessGeometry(Math.floor(length / SECTOR));
+  }
   const writeCmos = (bootOrderLetters: string): void => {
     const bytes = cmosBytes({
       ram: layout,
@@ -215,7 +232,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const reset = (): void => {
     devices.reset();
     ferr.set(false);
-    writeCmos(first ? (options.bootOnce ?? options.bootOrder) : options.bootOrder);
+    writeCmos(first ? (options.boot.once ?? options.boot.order) : options.boot.order);
     first = false;
     cpu.reset();
     kernel?.start(cpu, space, ports, pci);
@@ -251,18 +268,11 @@ function ideProperties({ id, bus, unit }: DriveOptions): { id: string; propertie
   return { id: `${id}-device`, properties: { drive: id, bus: `ide.${bus}`, unit: String(unit) } };
 }
 
-/** The floppy controller with its drives; answers their types. Drive A is always there, as in QEMU, but for -nodefaults. */
-async function createFloppies(
-  devices: BoardDevices,
-  drives: readonly DriveOptions[],
-): Promise<[FloppyType, FloppyType]> {
+/** The floppy controller with its drives. Drive A is always there, as in QEMU, but for -nodefaults. */
+function createFloppies(devices: BoardDevices, drives: readonly DriveOptions[]): Promise<FloppyController> {
   const properties: Record<string, string> = {};
-  const types: [FloppyType, FloppyType] = ["none", "none"];
   for (const { id, unit } of drives.filter((drive) => drive.interface === "floppy")) {
     properties[unit === 0 ? "driveA" : "driveB"] = id;
-    types[unit === 0 ? 0 : 1] = "288";
   }
-  const fdc = await devices.create<{ driveType?(unit: number): FloppyType }>("isa-fdc", { properties });
-  for (const unit of [0, 1] as const) if (types[unit] !== "none") types[unit] = fdc.driveType?.(unit) ?? types[unit];
-  return types;
+  return devices.create<FloppyController>("isa-fdc", { properties });
 }

@@ -12,10 +12,9 @@ import { FW_CFG } from "../../../core/firmware-config.ts";
 import { checksum } from "../acpi/linker.ts";
 import { Assembler } from "./assembler.ts";
 
-/** The fw_cfg names under which firmware finds them, and their entries in "bootorder". */
+/** The fw_cfg names under which firmware finds them. */
 export const LINUXBOOT_ROM_FILE = "genroms/linuxboot.bin";
 export const MULTIBOOT_ROM_FILE = "genroms/multiboot.bin";
-export const bootOrderOfRom = (file: string): string => `/rom@${file}`;
 
 const ROM_UNIT = 512;
 const PNP_HEADER = 0x20;

@@ -1,7 +1,7 @@
 /** Plugin: the ISA floppy controller and its drives. */
 
 import type { PortSpace } from "../../../core/bus/io.ts";
-import type { DeviceContext, DeviceType } from "../../../core/device.ts";
+import type { DeviceContext, DeviceType, PropertyValue } from "../../../core/device.ts";
 import { QemuError } from "../../../core/errors.ts";
 import type { Plugin } from "../../../core/plugin/plugin.ts";
 import { Fdc } from "./fdc.ts";
@@ -16,9 +16,13 @@ const controllers = new WeakMap<PortSpace, Fdc>();
 
 function attach(context: DeviceContext, fdc: Fdc, unit: 0 | 1, drive: unknown, type: unknown): void {
   if (fdc.driveType(unit) !== "none") {
-    throw new QemuError("floppy-unit", `-device floppy: Floppy unit ${unit} is in use`);
+    throw new QemuError("floppy-unit", `Floppy unit ${unit} is in use`);
   }
   fdc.attach(unit, context.drive(String(drive)), (type ?? "auto") as DriveType | "auto");
+}
+
+function addToBootOrder({ bootEntry }: DeviceContext, unit: number, index: PropertyValue): void {
+  bootEntry?.(index === undefined ? undefined : Number(index), "ISA", `fdc@03f0/floppy@${unit}`);
 }
 
 export const ISA_FDC: DeviceType = {
@@ -34,12 +38,14 @@ export const ISA_FDC: DeviceType = {
     driveB: { type: "drive" },
     fdtypeA: { type: "str", default: "auto", values: DRIVE_TYPES },
     fdtypeB: { type: "str", default: "auto", values: DRIVE_TYPES },
+    bootindexA: { type: "int32" },
+    bootindexB: { type: "int32" },
   },
   userCreatable: true,
   create(context, properties) {
     const { iobase = 0x3f0, irq = IRQ, dma = DMA_CHANNEL, driveA, driveB } = properties;
     if (controllers.has(context.ports)) {
-      throw new QemuError("floppy-controller", "-device isa-fdc: the machine has a floppy controller already");
+      throw new QemuError("floppy-controller", "the machine has a floppy controller already");
     }
     const fdc = new Fdc({
       name: context.name,
@@ -53,6 +59,8 @@ export const ISA_FDC: DeviceType = {
     controllers.set(context.ports, fdc);
     if (driveA !== undefined) attach(context, fdc, 0, driveA, properties.fdtypeA);
     if (driveB !== undefined) attach(context, fdc, 1, driveB, properties.fdtypeB);
+    addToBootOrder(context, 0, properties.bootindexA);
+    addToBootOrder(context, 1, properties.bootindexB);
     return fdc;
   },
 };
@@ -65,21 +73,20 @@ export const FLOPPY: DeviceType = {
   properties: {
     drive: { type: "drive" },
     "drive-type": { type: "str", default: "auto", values: DRIVE_TYPES },
+    bootindex: { type: "int32" },
   },
   userCreatable: true,
-  create(context, { drive, unit, "drive-type": type }) {
+  create(context, { drive, unit, bootindex, "drive-type": type }) {
     const fdc = controllers.get(context.ports);
-    if (!fdc) throw new QemuError("floppy-bus", "-device floppy: No 'floppy-bus' bus found for device 'floppy'");
-    if (drive === undefined) throw new QemuError("floppy-drive", "-device floppy: drive property not set");
+    if (!fdc) throw new QemuError("floppy-bus", "No 'floppy-bus' bus found for device 'floppy'");
+    if (drive === undefined) throw new QemuError("floppy-drive", "drive property not set");
     const free = ([0, 1] as const).find((index) => fdc.driveType(index) === "none");
     const wanted = unit === undefined ? free : Number(unit);
     if (wanted !== 0 && wanted !== 1) {
-      throw new QemuError(
-        "floppy-unit",
-        `-device floppy: Can't create floppy unit ${wanted ?? 2}, bus supports only 2 units`,
-      );
+      throw new QemuError("floppy-unit", `Can't create floppy unit ${wanted ?? 2}, bus supports only 2 units`);
     }
     attach(context, fdc, wanted, drive, type);
+    addToBootOrder(context, wanted, bootindex);
     return { reset() {} };
   },
 };

@@ -10,6 +10,7 @@
  */
 
 import type { BlockError, BlockPort } from "../../../core/block/port.ts";
+import type { FixedDisk } from "../../../core/board.ts";
 import type { Device } from "../../../core/device.ts";
 import { bool, defineState, f64, type State, type StateArena, u8, u32 } from "../../../core/state/state.ts";
 import { type AtaDevice, type AtaUnit, BUFFER_SIZE } from "./channel.ts";
@@ -72,6 +73,7 @@ export interface AtaDiskOptions {
   readonly arena: StateArena;
   readonly unit: AtaUnit;
   readonly drive: BlockPort;
+  readonly position: number;
   readonly identity: DriveIdentity;
   /** Physical geometry; made from the size when unset. */
   readonly geometry?: { readonly cylinders: number; readonly heads: number; readonly sectors: number };
@@ -82,8 +84,9 @@ export interface AtaDiskOptions {
   readonly rotationRate?: number;
 }
 
-export class AtaDisk implements AtaDevice, Device {
+export class AtaDisk implements AtaDevice, Device, FixedDisk {
   readonly packet = false;
+  readonly position: number;
   readonly #s: State<typeof DISK_STATE>;
   readonly #unit: AtaUnit;
   readonly #drive: BlockPort;
@@ -94,6 +97,7 @@ export class AtaDisk implements AtaDevice, Device {
 
   constructor(options: AtaDiskOptions) {
     this.#options = options;
+    this.position = options.position;
     this.#unit = options.unit;
     this.#drive = options.drive;
     this.#capacity = Math.floor(options.drive.length / SECTOR);

@@ -27,7 +27,7 @@ interface Place {
 function findPlace(context: DeviceContext, driver: string, properties: Properties): Place {
   const { bus, unit: wanted } = properties;
   const fail = (message: string): never => {
-    throw new QemuError("ide-place", `-device ${driver}: ${message}`, { context: { device: driver } });
+    throw new QemuError("ide-place", message, { context: { device: driver } });
   };
   const controller = context.pci?.devices().find((device) => device instanceof Piix3Ide);
   if (!controller) return fail(`No 'IDE' bus found for device '${driver}'`);
@@ -45,6 +45,12 @@ function findPlace(context: DeviceContext, driver: string, properties: Propertie
   return fail(number === undefined ? "Bus is full" : `IDE unit ${number} is in use`);
 }
 
+/** Offers the drive to firmware: IDE is function 1 of slot 1. */
+function addToBootOrder({ bootEntry }: DeviceContext, { bootindex }: Properties, index: number): void {
+  const path = `ide@1,1/drive@${index >> 1}/disk@${index & 1}`;
+  bootEntry?.(bootindex === undefined ? undefined : Number(bootindex), "PCI", path);
+}
+
 function identity(properties: Properties, index: number, model: string): DriveIdentity {
   return {
     serial: String(properties.serial ?? `QM${String(index + 1).padStart(5, "0")}`),
@@ -60,7 +66,7 @@ function geometryOf({ cyls, heads, secs }: Properties) {
   for (const key of ["cylinders", "heads", "sectors"] as const) {
     if (!(geometry[key] >= 1 && geometry[key] <= limits[key])) {
       const names = { cylinders: "cyls", heads: "heads", sectors: "secs" };
-      throw new QemuError("ide-geometry", `-device ide-hd: ${names[key]} must be between 1 and ${limits[key]}`);
+      throw new QemuError("ide-geometry", `${names[key]} must be between 1 and ${limits[key]}`);
     }
   }
   return geometry;
@@ -69,7 +75,7 @@ function geometryOf({ cyls, heads, secs }: Properties) {
 function wwnOf(text: string): bigint {
   const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? BigInt(text) : -1n;
   if (value >= 0n && value < 2n ** 64n) return value;
-  throw new QemuError("ide-wwn", `-device ide-hd: Property 'wwn' doesn't take value '${text}'`);
+  throw new QemuError("ide-wwn", `Property 'wwn' doesn't take value '${text}'`);
 }
 
 export const IDE_HD: DeviceType = {
@@ -89,21 +95,23 @@ export const IDE_HD: DeviceType = {
   userCreatable: true,
   create(context, properties) {
     const { drive: id, wwn, rotation_rate: rate } = properties;
-    if (id === undefined) throw new QemuError("ide-drive", "-device ide-hd: drive property not set");
+    if (id === undefined) throw new QemuError("ide-drive", "drive property not set");
     const drive = context.drive(String(id));
-    if (!drive.inserted) throw new QemuError("ide-drive", "-device ide-hd: Device needs media, but drive is empty");
+    if (!drive.inserted) throw new QemuError("ide-drive", "Device needs media, but drive is empty");
     if (drive.readOnly) {
-      throw new QemuError("ide-drive", `-device ide-hd,drive=${id}: Block node is read-only`, {
+      throw new QemuError("ide-drive", "Block node is read-only", {
         hint: "use snapshot=on to keep the image unchanged, or media=cdrom",
       });
     }
     const { unit, index } = findPlace(context, "ide-hd", properties);
     const geometry = geometryOf(properties);
+    addToBootOrder(context, properties, index);
     return new AtaDisk({
       name: context.name,
       arena: context.arena,
       unit,
       drive,
+      position: index,
       identity: identity(properties, index, "QEMU HARDDISK"),
       writeCache: properties["write-cache"] !== "off" && properties["write-cache"] !== false,
       rotationRate: Number(rate ?? 0),
@@ -135,6 +143,7 @@ export const IDE_CD: DeviceType = {
   create(context, properties) {
     const drive = properties.drive === undefined ? NO_DRIVE : context.drive(String(properties.drive));
     const { unit, index } = findPlace(context, "ide-cd", properties);
+    addToBootOrder(context, properties, index);
     return new AtapiCdrom({
       name: context.name,
       arena: context.arena,

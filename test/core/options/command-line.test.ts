@@ -38,7 +38,7 @@ test("nothing said: the default machine, its terminal, its empty drives", async 
   assert.is(m.accelerator, "tcg");
   assert.is(m.cpu, "qemu64");
   assert.is(m.ram, 128 << 20);
-  assert.is(m.bootOrder, "cad");
+  assert.is(m.boot.order, "cad");
   assert.is(m.vga, "std");
   assert.is(m.graphics, false);
   assert.equal(m.serials, ["serial0"]);
@@ -224,7 +224,9 @@ test("odds and ends", async () => {
     firmware,
   } = await machine(
     "-boot",
-    "order=dc,once=n,menu=on",
+    "order=dc,once=n,menu=on,splash-time=1500,reboot-timeout=500,strict=on",
+    "-option-rom",
+    "a,,b.rom,bootindex=3",
     "-rtc",
     "base=2006-06-17T16:01:21,clock=vm",
     "-name",
@@ -261,7 +263,9 @@ test("odds and ends", async () => {
     "-net",
     "none",
   );
-  assert.equal([m.bootOrder, m.bootOnce, m.bootMenu], ["dc", "n", true]);
+  const boot = { order: "dc", once: "n", menu: true, splashTime: 1500, rebootTimeout: 500, strict: true };
+  assert.equal(m.boot, boot);
+  assert.equal(firmware.optionRoms, [{ file: "a,b.rom", bootIndex: 3 }]);
   assert.equal(m.rtc, { base: Date.UTC(2006, 5, 17, 16, 1, 21), clock: "vm" });
   assert.equal([m.name, m.uuid], ["box", "deadbeef-0000-1111-2222-0123456789ab"]);
   assert.equal([m.noReboot, m.noShutdown, m.startPaused], [true, true, true]);
@@ -272,6 +276,8 @@ test("odds and ends", async () => {
   assert.equal(io.log, { items: ["int", "stats"], file: "log" });
   assert.match(await failure("-smp", "2"), /one CPU only/);
   assert.match(await failure("-boot", "z"), /Invalid boot device 'z'/);
+  assert.match(await failure("-boot", "splash-time=65536"), /'splash-time' expects a number from 0 to 65535/);
+  assert.match(await failure("-boot", "reboot-timeout=-2"), /'reboot-timeout' expects a number from -1 to 65535/);
   assert.match(await failure("-append", "x"), /only allowed with -kernel/);
   assert.match(await failure("-m", "lots"), /^-m lots: Parameter 'size' expects a non-negative number below 2\^64/);
   assert.match(await failure("-d", "ints"), /Invalid log item 'ints' \| did you mean 'int'/);

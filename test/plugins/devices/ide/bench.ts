@@ -89,6 +89,7 @@ export class Bench {
 
   attach(drive: AtaDiskOptions["drive"], unit: 0 | 1 = 0, options: Partial<AtaDiskOptions> = {}): AtaDisk {
     return new AtaDisk({
+      position: 0,
       name: `disk${unit}`,
       arena: this.arena,
       unit: this.controller.channels[0].units[unit],

@@ -72,7 +72,7 @@ test("drives take the first free place, or the one they ask for", async () => {
   assert.is(serial(0x1f0, 0), "QM00001");
   assert.is(serial(0x1f0, 1), "QM00002");
   assert.is(serial(0x170, 1), "mine");
-  assert.is(await message(create("ide-hd", { drive: "disk5" })), "-device ide-hd: Bus is full");
+  assert.is(await message(create("ide-hd", { drive: "disk5" })), "Bus is full");
 });
 
 test("what cannot be is refused with QEMU's words", async () => {
