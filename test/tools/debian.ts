@@ -5,7 +5,7 @@
  */
 
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, QemuError } from "../../core/errors.ts";
@@ -162,6 +162,52 @@ async function fetchPackage(request: PackageRequest, progress: Progress): Promis
 }
 
 const manifestPath = (set: string): string => cachePath("sets", `${set}.json`);
+
+/**
+ * Packages with all they depend on, but for those in `without`, unpacked over each other: a folder like a system's `/`.
+ * Once there it stays; to get newer versions, remove it.
+ */
+export async function fetchTree(
+  name: string,
+  packages: readonly string[],
+  options: { progress?: Progress; without?: readonly string[] } = {},
+): Promise<string> {
+  const { progress = () => {}, without = [] } = options;
+  const tree = cachePath("trees", name);
+  if (await exists(tree)) return tree;
+  return withLock("apt", async () => {
+    if (await exists(tree)) return tree;
+    await updateLists(progress);
+    const downloads = cachePath("trees", `${name}.download`);
+    await mkdir(join(downloads, "partial"), { recursive: true });
+    progress(`downloading ${packages.join(", ")} and what they depend on`);
+    const archives = ["-o", `Dir::Cache::archives=${downloads}`, "--no-install-recommends", "--download-only"];
+    await command("apt-get", [...aptOptions(), ...archives, "-q", "-y", "install", ...packages]);
+    progress(`unpacking into ${tree}`);
+    await makeAtomically(tree, async (temporary) => {
+      await mkdir(temporary, { recursive: true });
+      // As on an installed system: some packages put their files into /lib, others into /usr/lib.
+      for (const folder of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) {
+        await mkdir(join(temporary, "usr", folder), { recursive: true });
+        await symlink(`usr/${folder}`, join(temporary, folder));
+      }
+      for (const file of await readdir(downloads)) {
+        if (!file.endsWith(".deb") || without.includes(file.split("_")[0])) continue;
+        await unpackOver(join(downloads, file), temporary);
+      }
+    });
+    await rm(downloads, { recursive: true });
+    return tree;
+  });
+}
+
+/** Unpacks a package where links to folders stand for folders; `dpkg-deb -x` would replace them. */
+async function unpackOver(file: string, folder: string): Promise<void> {
+  const archive = `${folder}.tar`;
+  await command("sh", ["-c", 'dpkg-deb --fsys-tarfile "$1" > "$2"', "sh", file, archive]);
+  await command("tar", ["-x", "--keep-directory-symlink", "--no-same-owner", "-C", folder, "-f", archive]);
+  await rm(archive);
+}
 
 async function fetchAll(requests: readonly PackageRequest[], progress: Progress): Promise<UnpackedPackage[]> {
   const packages: UnpackedPackage[] = [];
