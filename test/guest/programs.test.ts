@@ -8,6 +8,7 @@ import { type Ended, endConversations } from "../tools/conversation.ts";
 import { ended, scratch, startGuest } from "../tools/guest.ts";
 import { GuestProgram } from "./programs/builder.ts";
 import { debug } from "./programs/debug.ts";
+import { gates } from "./programs/gates.ts";
 import { longMode } from "./programs/long-mode.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
@@ -34,6 +35,7 @@ for (const program of [
   paging,
   longMode,
   virtual8086,
+  gates,
   debug,
   tasks,
   systemCalls("amd"),
