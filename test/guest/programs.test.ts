@@ -9,6 +9,7 @@ import { ended, scratch, startGuest } from "../tools/guest.ts";
 import { GuestProgram } from "./programs/builder.ts";
 import { debug } from "./programs/debug.ts";
 import { gates } from "./programs/gates.ts";
+import { interrupts } from "./programs/interrupts.ts";
 import { longMode } from "./programs/long-mode.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
@@ -36,6 +37,7 @@ for (const program of [
   longMode,
   virtual8086,
   gates,
+  interrupts,
   debug,
   tasks,
   systemCalls("amd"),

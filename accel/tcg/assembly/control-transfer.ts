@@ -386,12 +386,13 @@ function iretMask(env: u32, cpl: u32, size: u32): u64 {
 /** IR: IRET with operand size `imm`. scratch[0] holds the next instruction's offset. */
 export function interruptReturn(env: u32, _a: u64, _b: u64, imm: i32): u64 {
   const size = <u32>imm;
+  // Even if it faults.
+  store<u32>(env + ENV_NMI_BLOCKED, 0);
   if (!isProtected(env)) iretReal(env, size);
   else if (load<u64>(env + ENV_EFLAGS) & EFLAGS_NT) {
     if (isLongMode(env)) raiseError(env, EXC_GP, 0);
     returnToTask(env);
   } else iretProtected(env, size);
-  store<u32>(env + ENV_NMI_BLOCKED, 0);
   return 0;
 }
 
