@@ -13,6 +13,7 @@ export const FIRST_PARTY: readonly OfferedPlugin[] = [
   { name: "char-file", provides: ["chardev:file"], load: () => import("./char/file/index.ts") },
   { name: "char-null", provides: ["chardev:null", "chardev:vc"], load: () => import("./char/null/index.ts") },
   { name: "char-pipe", provides: ["chardev:pipe"], load: () => import("./char/pipe/index.ts") },
+  { name: "char-pty", provides: ["chardev:pty"], load: () => import("./char/pty/index.ts") },
   { name: "char-ringbuf", provides: ["chardev:ringbuf"], load: () => import("./char/ringbuf/index.ts") },
   { name: "char-socket", provides: ["chardev:socket"], load: () => import("./char/socket/index.ts") },
   { name: "char-stdio", provides: ["chardev:stdio"], load: () => import("./char/stdio/index.ts") },

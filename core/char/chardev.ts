@@ -24,6 +24,8 @@ export interface ChardevContext {
   fail(error: Error): void;
   /** A line for the user on standard error. */
   inform(message: string): void;
+  /** A line that scripts look for, on standard output. */
+  announce(line: string): void;
   /** The user pressed a key that ends or suspends a terminal program. */
   interrupt(signal: "SIGINT" | "SIGQUIT" | "SIGTSTP"): void;
 }

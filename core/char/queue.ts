@@ -42,8 +42,10 @@ export class InputQueue {
     this.pump();
   }
 
+  /** An event counts like a byte. */
   event(event: CharEvent): void {
     this.#items.push(event);
+    this.#held++;
     this.pump();
   }
 
@@ -66,6 +68,7 @@ export class InputQueue {
     const item = this.#items[0];
     if (typeof item === "string") {
       this.#items.shift();
+      this.#held--;
       receiver.event?.(item);
       return true;
     }
@@ -114,12 +117,15 @@ export class CharWriter {
 /** Output into a Node stream: takes bytes until the stream's buffer is full, then waits for it to drain. */
 export class StreamOutput {
   readonly #stream: Writable;
+  readonly #encode: (data: Uint8Array) => Uint8Array;
   #pending = 0;
   #starved = false;
   #ready: () => void = () => {};
 
-  constructor(stream: Writable) {
+  /** `encode` makes of the bytes a copy as they go over the line. */
+  constructor(stream: Writable, encode: (data: Uint8Array) => Uint8Array = (data) => data.slice()) {
     this.#stream = stream;
+    this.#encode = encode;
   }
 
   /** Returns how many bytes it took. */
@@ -128,7 +134,7 @@ export class StreamOutput {
     this.#starved = count < data.length;
     if (count === 0) return 0;
     this.#pending += count;
-    this.#stream.write(data.slice(0, count), () => {
+    this.#stream.write(this.#encode(data.subarray(0, count)), () => {
       this.#pending -= count;
       if (!this.#starved) return;
       this.#starved = false;

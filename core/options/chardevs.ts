@@ -72,11 +72,6 @@ export class ChardevPlans {
   }
 
   #put(plan: ChardevPlan): void {
-    if (plan.backend === "pty") {
-      throw new QemuError("unsupported", "this version of qemu-next has no pseudo-terminals", {
-        hint: "use a socket, for example unix:/tmp/serial.sock,server=on,wait=off",
-      });
-    }
     if (this.#plans.has(plan.id)) throw new QemuError("bad-option", `Duplicate ID '${plan.id}' for chardev`);
     this.#plans.set(plan.id, plan);
   }

@@ -113,7 +113,14 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
   {
     title: "Debug and expert options",
     options: [
-      { names: ["serial"], argument: "dev", help: ["redirect a serial port to a character device"] },
+      {
+        names: ["serial"],
+        argument: "dev",
+        help: [
+          "redirect a serial port to a character device: stdio, pty, null, none, file:path, pipe:path,",
+          "tcp:host:port, telnet:host:port, unix:path (these with ,server=on[,wait=off]), mon:dev, chardev:id",
+        ],
+      },
       { names: ["parallel"], argument: "dev", help: ["redirect a parallel port to a character device"] },
       { names: ["monitor"], argument: "dev", help: ["redirect the monitor to a character device"] },
       { names: ["mon"], argument: "[chardev=]name[,mode=readline]", help: ["a monitor on a named character device"] },

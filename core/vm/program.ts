@@ -37,14 +37,14 @@ export function formatError(program: string, error: unknown, trace: boolean): st
 export async function runProgram(args: readonly string[], environment: ProgramEnvironment): Promise<number> {
   const { name, version, host, threadProgram } = environment;
   const { trace, timestamps } = messageOptions(args);
-  const say = (text: string): void => {
-    const stamp = timestamps ? `${new Date().toISOString()} ` : "";
+  const print = (fd: number, text: string): void => {
     try {
-      writeSync(2, stamp + text);
+      writeSync(fd, text);
     } catch {
-      // Nobody listens on standard error.
+      // Nobody listens.
     }
   };
+  const say = (text: string): void => print(2, `${timestamps ? `${new Date().toISOString()} ` : ""}${text}`);
   let thread: Worker | undefined;
   try {
     // The thread starts while the command line is read: that is a good part of the start-up time.
@@ -68,10 +68,11 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     };
     for (const signal of SIGNALS) process.on(signal, onSignal);
     const inform = (message: string): void => say(`${name}: ${message}\n`);
+    const announce = (line: string): void => print(1, `${line}\n`);
     const report = (error: unknown): void => say(formatError(name, error, trace));
     const { Vm } = await import("./vm.ts");
     thread ??= new Worker(threadProgram, { name: "machine" });
-    vm = await Vm.start({ host, thread, version, inform, report }, line);
+    vm = await Vm.start({ host, thread, version, inform, announce, report }, line);
     const status = await vm.ended;
     host.hooks.shutdown.call();
     return status;

@@ -39,6 +39,8 @@ export interface VmEnvironment {
   readonly version: string;
   /** A line for the user on standard error. */
   inform(message: string): void;
+  /** A line that scripts look for, on standard output. */
+  announce(line: string): void;
   /** An error for the user on standard error. */
   report(error: unknown): void;
 }
@@ -212,6 +214,7 @@ export class Vm {
           id: plan.id,
           fail: (error) => this.#fail(error),
           inform: (text) => this.environment.inform(text),
+          announce: (text) => this.environment.announce(text),
           interrupt: (signal) => void process.kill(process.pid, signal),
         });
         this.chardevs.set(plan.id, chardev);

@@ -9,6 +9,7 @@ import type { Chardev, ChardevContext, ChardevType } from "../../../core/char/ch
 import type { CharReceiver } from "../../../core/char/port.ts";
 import { InputQueue, StreamOutput } from "../../../core/char/queue.ts";
 import { messageOf, QemuError } from "../../../core/errors.ts";
+import { escapeCommands, OFFER, TelnetInput } from "./telnet.ts";
 
 interface Address {
   readonly host: string | undefined;
@@ -31,12 +32,15 @@ function addressOf(options: Options): Address {
   if (!/^\d+$/.test(port) || Number(port) > 65535) {
     throw new QemuError("chardev-socket", `chardev: socket: '${port}' is not a port number`);
   }
-  return { host: host || undefined, port: Number(port), path: undefined, text: `tcp:${host || "0.0.0.0"}:${port}` };
+  const protocol = options.telnet === "on" ? "telnet" : "tcp";
+  const text = `${protocol}:${host || "0.0.0.0"}:${port}`;
+  return { host: host || undefined, port: Number(port), path: undefined, text };
 }
 
 class SocketChardev implements Chardev {
   readonly #address: Address;
   readonly #noDelay: boolean;
+  readonly #telnet: boolean;
   readonly #reconnectMs: number;
   readonly #server: Server | undefined;
   readonly #input = new InputQueue((flowing) => void (flowing ? this.#socket?.resume() : this.#socket?.pause()));
@@ -51,6 +55,7 @@ class SocketChardev implements Chardev {
   constructor(address: Address, options: Options) {
     this.#address = address;
     this.#noDelay = options.nodelay === "on";
+    this.#telnet = options.telnet === "on";
     this.#reconnectMs = options["reconnect-ms"]
       ? Number(options["reconnect-ms"])
       : Number(options.reconnect ?? 0) * 1000;
@@ -58,8 +63,10 @@ class SocketChardev implements Chardev {
   }
 
   get description(): string {
-    const role = this.#server ? ",server=on" : "";
-    return `${this.#socket ? "" : "disconnected:"}${this.#address.text}${role}`;
+    const text = `${this.#address.text}${this.#server ? ",server=on" : ""}`;
+    if (!this.#socket) return `disconnected:${text}`;
+    const { remoteAddress, remotePort } = this.#socket;
+    return remoteAddress === undefined ? text : `${text} <-> ${remoteAddress}:${remotePort}`;
   }
 
   listen(): Promise<void> {
@@ -129,15 +136,24 @@ class SocketChardev implements Chardev {
       return;
     }
     this.#socket = socket;
-    this.#output = new StreamOutput(socket);
+    this.#output = this.#telnet ? new StreamOutput(socket, escapeCommands) : new StreamOutput(socket);
     this.#output.onWritable(this.#ready);
     if (this.#noDelay) socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
-    socket.on("data", (data) => this.#input.push(new Uint8Array(data as Buffer)));
+    socket.on("data", this.#receiver(socket));
     socket.on("end", () => socket.destroy());
     socket.on("close", () => this.#lost());
     this.#input.event("opened");
     this.connected();
+  }
+
+  /** What happens to data that comes in. A Telnet server makes its offer first. */
+  #receiver(socket: Socket): (data: Buffer | string) => void {
+    const push = (data: Uint8Array): void => this.#input.push(data);
+    if (!this.#telnet) return (data) => push(new Uint8Array(data as Buffer));
+    if (this.#server) socket.write(OFFER);
+    const telnet = new TelnetInput({ data: push, break: () => this.#input.event("break") });
+    return (data) => telnet.push(data as Buffer);
   }
 
   #lost(): void {
@@ -162,7 +178,7 @@ class SocketChardev implements Chardev {
 
 async function open(options: Options, context: ChardevContext): Promise<Chardev> {
   const address = addressOf(options);
-  for (const unsupported of ["telnet", "websocket", "tn3270"]) {
+  for (const unsupported of ["websocket", "tn3270"]) {
     if (options[unsupported] === "on") {
       throw new QemuError("chardev-socket", `chardev: socket: this program does not have '${unsupported}'`);
     }
@@ -196,7 +212,7 @@ export const SOCKET: ChardevType = {
     server: { type: "bool", default: false, description: "wait for a client instead of connecting" },
     wait: { type: "bool", default: true, description: "start the machine when the client is there" },
     nodelay: { type: "bool", default: false },
-    telnet: { type: "bool", default: false },
+    telnet: { type: "bool", default: false, description: "speak the Telnet protocol" },
     websocket: { type: "bool", default: false },
     tn3270: { type: "bool", default: false },
     reconnect: { type: "uint32", description: "seconds between attempts of a client" },

@@ -153,7 +153,9 @@ test("the short forms of character devices", async () => {
   });
   assert.equal(await first("vc:80Cx24C"), { backend: "vc", mux: false });
   assert.equal(await first("mon:unix:/x"), { backend: "socket", mux: true, path: "/x" });
-  assert.match(await failure("-serial", "pty"), /has no pseudo-terminals \| use a socket/);
+  assert.equal(await first("pty"), { backend: "pty", mux: false });
+  const telnet = { backend: "socket", mux: false, host: "", port: "23", server: "on", wait: "off", telnet: "on" };
+  assert.equal(await first("telnet::23,server,nowait"), telnet);
   assert.match(await failure("-serial", "foo"), /could not connect serial device to character backend 'foo'/);
 });
 

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createConnection, type Socket } from "node:net";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
+import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -11,6 +11,8 @@ import type { Plugin } from "../../../core/plugin/plugin.ts";
 import file from "../../../plugins/char/file/index.ts";
 import nothing from "../../../plugins/char/null/index.ts";
 import pipe from "../../../plugins/char/pipe/index.ts";
+import pty from "../../../plugins/char/pty/index.ts";
+import type { PtyChardev } from "../../../plugins/char/pty/pty.ts";
 import ringbuf from "../../../plugins/char/ringbuf/index.ts";
 import socket from "../../../plugins/char/socket/index.ts";
 import { FakeReceiver } from "../../core/char/fakes.ts";
@@ -18,10 +20,12 @@ import { withTimeout } from "../../tools/with-timeout.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "qemu-next-char-"));
 const failures: string[] = [];
+const announced: string[] = [];
 const context: ChardevContext = {
   id: "test",
   fail: (error) => failures.push(error.message),
   inform: () => {},
+  announce: (line) => announced.push(line),
   interrupt: () => {},
 };
 
@@ -147,6 +151,59 @@ test("socket: a client, and nobody there", async () => {
   await until("300 KB", () => device.text.length === large.length);
   await client.close();
   await server.close();
+});
+
+test("socket: a Telnet server", async () => {
+  const SOCKET = await type(socket, "socket");
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const options = { host: "127.0.0.1", port: String(port), server: "on", wait: "off", telnet: "on" };
+  const chardev = await SOCKET.open(options, context);
+  assert.is(chardev.description, `disconnected:telnet:127.0.0.1:${port},server=on`);
+  const device = new FakeReceiver();
+  chardev.connect(device);
+  const client = createConnection(port, "127.0.0.1");
+  let heard = Buffer.alloc(0);
+  client.on("data", (data) => (heard = Buffer.concat([heard, data as Buffer])));
+  await until("the offer", () => heard.length === 12);
+  assert.is(heard.toString("hex"), "fffb01fffb03fffb00fffd00");
+  const { localPort } = client;
+  assert.is(chardev.description, `telnet:127.0.0.1:${port},server=on <-> 127.0.0.1:${localPort}`);
+  client.write(Buffer.from([255, 251, 0, 65, 255, 243, 255, 255, 66]));
+  await until("input", () => device.text.length === 3);
+  assert.is(device.text, "A\xffB");
+  assert.equal(device.events, ["opened", "break"]);
+  chardev.write(Uint8Array.of(255, 1));
+  await until("output", () => heard.length === 15);
+  assert.is(heard.toString("hex", 12), "ffff01");
+  client.destroy();
+  await chardev.close();
+});
+
+test("pty: a raw terminal for whoever opens it; output before vanishes", async () => {
+  const PTY = await type(pty, "pty");
+  const chardev = (await PTY.open({}, context)) as PtyChardev;
+  const path = /^pty:(\/dev\/pts\/\d+)$/.exec(chardev.description)?.[1] ?? "";
+  assert.equal(announced, [`char device redirected to ${path} (label test)`]);
+  const device = new FakeReceiver();
+  chardev.connect(device);
+  assert.is(chardev.write(Buffer.from("nobody hears")), 12);
+  for (const text of ["one\n", "two\r"]) {
+    const other = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
+    chardev.look();
+    chardev.write(Buffer.from(text));
+    const heard = Buffer.alloc(100);
+    assert.is(heard.toString("latin1", 0, readSync(other, heard)), text);
+    writeSync(other, text);
+    await until("input", () => device.text.endsWith(text));
+    closeSync(other);
+    await until("the end", () => device.events.at(-1) === "closed");
+  }
+  assert.is(device.text, "one\ntwo\r", "no echo, nothing translated");
+  assert.equal(device.events, ["opened", "closed", "opened", "closed"]);
+  await chardev.close();
 });
 
 test("pipe: two FIFOs", async () => {

@@ -1,0 +1,33 @@
+/**
+ * Functions of the C library, by their C prototypes. The only file that knows which foreign function interface there is;
+ * it is loaded when the first function is asked for.
+ */
+
+import { messageOf, QemuError } from "./errors.ts";
+
+/** A C function of integers and pointers; a typed array is passed as the address of its bytes. */
+export type CFunction = (...args: readonly (number | bigint | ArrayBufferView | null)[]) => number;
+
+export interface CLibrary {
+  /** @throws QemuError when the library has no such function. */
+  function(prototype: string): CFunction;
+  /** errno of the last call in this thread, as its name ("ENXIO"). */
+  errorName(): string;
+}
+
+/** The C library of this process. */
+export async function loadCLibrary(): Promise<CLibrary> {
+  try {
+    const { default: koffi } = await import("koffi");
+    const library = koffi.load(null);
+    return {
+      function: (prototype) => library.func(prototype) as unknown as CFunction,
+      errorName() {
+        const number = koffi.errno();
+        return Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `error ${number}`;
+      },
+    };
+  } catch (cause) {
+    throw new QemuError("ffi", `the C library cannot be called here: ${messageOf(cause)}`, { cause });
+  }
+}
