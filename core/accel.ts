@@ -65,7 +65,13 @@ export interface Vcpu extends CpuPins {
   dumpMemoryMap(): string;
   /** The guest-physical address behind a virtual one, or undefined when it is not mapped. */
   translate(virtual: bigint): number | undefined;
+  /** The linear address of the instruction it stands at. */
   readonly instructionPointer: bigint;
+  /**
+   * The instruction at the head of `bytes`, as the CPU's present mode reads it: its length and its text. Undefined when
+   * there are too few bytes for one.
+   */
+  disassemble(bytes: Uint8Array, address: bigint): { length: number; text: string } | undefined;
   /** Counters for -d stats: name and value. */
   statistics(): [string, string][];
 }

@@ -26,6 +26,7 @@ import {
   ENV,
   ENV_SIZE,
   HF_CPL,
+  HF_CS32,
   HF_CS64,
   HF_DEBUG,
   HF_INHIBIT,
@@ -46,6 +47,7 @@ import {
   LOOKUP_ENTRY_SIZE,
 } from "./interp/generate.ts";
 import { CpuModel } from "./x86/cpuid.ts";
+import { disassemble } from "./x86/disassemble.ts";
 import { dumpRegisters } from "./x86/dump.ts";
 import { Msrs } from "./x86/msr.ts";
 import { describeMappings, describeTlb } from "./x86/page-tables.ts";
@@ -518,7 +520,12 @@ export class TcgVcpu implements Vcpu {
   // ---- monitor
 
   get instructionPointer(): bigint {
-    return this.state.rip;
+    return BigInt.asUintN(64, this.state.rip + this.state.segBase[1]);
+  }
+
+  disassemble(bytes: Uint8Array, address: bigint): { length: number; text: string } | undefined {
+    const { hflags } = this.state;
+    return disassemble(bytes, hflags & HF_CS64 ? 64 : hflags & HF_CS32 ? 32 : 16, address);
   }
 
   dumpRegisters(): string {

@@ -4,7 +4,8 @@ import { QemuError } from "../errors.ts";
 
 export interface DumpFormat {
   readonly count: number;
-  readonly format: "x" | "d" | "u" | "o" | "c";
+  /** "i": instructions, which have no size. */
+  readonly format: "x" | "d" | "u" | "o" | "c" | "i";
   /** Bytes per item. */
   readonly size: 1 | 2 | 4 | 8;
 }
@@ -21,7 +22,7 @@ export function parseDumpFormat(text: string, fallback: DumpFormat = { count: 1,
   let { format, size } = fallback;
   for (const letter of match[2]) {
     if (Object.hasOwn(SIZES, letter)) size = SIZES[letter as keyof typeof SIZES];
-    else if (/[xduoc]/.test(letter)) format = letter as DumpFormat["format"];
+    else if (/[xduoci]/.test(letter)) format = letter as DumpFormat["format"];
     else throw new QemuError("bad-format", `invalid char in format: '${letter}'`);
   }
   const count = match[1] === "" ? 1 : Number(match[1]);
@@ -40,6 +41,7 @@ export function formatValue(value: bigint, { format, size }: DumpFormat): string
   const bits = size * 8;
   switch (format) {
     case "x":
+    case "i":
       return `0x${value.toString(16).padStart(bits / 4, "0")}`;
     case "o":
       return (value === 0n ? "0" : `0${value.toString(8)}`).padStart(Math.ceil(bits / 3));

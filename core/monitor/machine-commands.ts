@@ -9,6 +9,7 @@ import type { Log } from "../log.ts";
 import type { Machine } from "../machine.ts";
 import type { Message } from "../thread/mailbox.ts";
 import { describeDevices, describeFlatMemory, describeMemory, describePci } from "./describe.ts";
+import { disassembleMemory } from "./disassembly.ts";
 import { dumpMemory, evaluate, formatValue, parseDumpFormat } from "./dump.ts";
 import type { InfoRegistry } from "./info.ts";
 
@@ -30,13 +31,19 @@ const firstCpu = ({ machine }: MachineCommandContext): Vcpu => {
   return vcpu;
 };
 
-/** A register by the name the dump of `info registers` gives it; pc, rip and eip are the instruction pointer. */
+/** A register by the name the dump of `info registers` gives it; pc is the linear address of the next instruction. */
 function registerValue(vcpu: Vcpu, name: string): bigint | undefined {
-  if (name === "pc" || name === "rip" || name === "eip") return vcpu.instructionPointer;
-  const match = new RegExp(`\\b${name.replace(/[^a-z0-9]/g, "")}\\s*=\\s*([0-9a-f]+)\\b`, "i").exec(
-    vcpu.dumpRegisters(),
-  );
+  if (name === "pc") return vcpu.instructionPointer;
+  const shown = /^[re]ip$/.test(name) ? "[re]ip" : name.replace(/[^a-z0-9]/g, "");
+  const match = new RegExp(`\\b${shown}\\s*=\\s*([0-9a-f]+)\\b`, "i").exec(vcpu.dumpRegisters());
   return match ? BigInt(`0x${match[1]}`) : undefined;
+}
+
+/** A dump of memory, or the instructions in it. */
+function examine(vcpu: Vcpu, start: bigint, format: string, read: (at: bigint) => number | undefined): string {
+  const wanted = parseDumpFormat(format);
+  if (wanted.format !== "i") return dumpMemory(start, wanted, read);
+  return disassembleMemory(start, wanted.count, read, (bytes, address) => vcpu.disassemble(bytes, address));
 }
 
 const INFO: Readonly<Record<string, (context: MachineCommandContext, args: Arguments) => string>> = {
@@ -65,7 +72,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const start = evaluate(address, (name) => registerValue(vcpu, name));
     let page = -1n;
     let base: number | undefined;
-    return dumpMemory(start, parseDumpFormat(format), (at) => {
+    return examine(vcpu, start, format, (at) => {
       if (at >> 12n !== page) {
         page = at >> 12n;
         base = vcpu.translate(at & ~0xfffn);
@@ -75,11 +82,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 
   xp(context, { format, address }) {
-    const [vcpu] = context.machine.vcpus;
-    const start = evaluate(address, (name) => vcpu && registerValue(vcpu, name));
-    return dumpMemory(start, parseDumpFormat(format), (at) =>
-      at < 2n ** 52n ? context.machine.memory.read(Number(at), 1) : undefined,
-    );
+    const vcpu = firstCpu(context);
+    const start = evaluate(address, (name) => registerValue(vcpu, name));
+    const { memory } = context.machine;
+    return examine(vcpu, start, format, (at) => (at < 2n ** 52n ? memory.read(Number(at), 1) : undefined));
   },
 
   print(context, { format, address }) {

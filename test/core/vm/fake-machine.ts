@@ -45,6 +45,7 @@ class FakeVcpu implements Vcpu {
   translate = (virtual: bigint): number | undefined => (virtual < 0x100000n ? Number(virtual) : undefined);
   statistics = (): [string, string][] => [["runs", String(this.runs)]];
   tscToNs = (): number => 0;
+  disassemble = (): { length: number; text: string } => ({ length: 2, text: "hello you" });
   setRegisters(): void {}
   kick(): void {}
   reset(): void {}
