@@ -8,6 +8,7 @@ import { type Ended, endConversations } from "../tools/conversation.ts";
 import { ended, scratch, startGuest } from "../tools/guest.ts";
 import { GuestProgram } from "./programs/builder.ts";
 import { debug } from "./programs/debug.ts";
+import { exceptions } from "./programs/exceptions.ts";
 import { gates } from "./programs/gates.ts";
 import { interrupts } from "./programs/interrupts.ts";
 import { longMode } from "./programs/long-mode.ts";
@@ -36,6 +37,7 @@ for (const program of [
   paging,
   longMode,
   virtual8086,
+  exceptions,
   gates,
   interrupts,
   debug,

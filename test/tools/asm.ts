@@ -225,7 +225,7 @@ class Encoding {
   }
 
   sized(size: number): void {
-    if (this.opSize !== undefined && this.opSize !== size) throw new Mismatch();
+    if (size === 1 || (this.opSize !== undefined && this.opSize !== size)) throw new Mismatch();
     this.opSize = size;
   }
 

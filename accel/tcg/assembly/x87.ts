@@ -135,7 +135,8 @@ function formatOf(control: u32): i32 {
 /** Reports an unmasked exception that an earlier instruction left: #MF, or FERR# where CR0.NE is clear. */
 export function pendingException(env: u32): void {
   if (load<u64>(env + ENV_CR0) & CR0_NE) raise(env, EXC_MF);
-  // DEVIATION: hardware waits for the interrupt before the instruction, we take it after it.
+  // DEVIATION: hardware waits for the interrupt before the instruction, we take it after it. The instruction leaves no
+  // pointer to itself, so that the handler finds the one to blame.
   ferr();
 }
 
@@ -152,8 +153,8 @@ function recordPointer(env: u32, rip: u64, imm: u32): void {
 }
 
 export function begin(env: u32, rip: u64, imm: u32): void {
-  checkPending(env);
-  recordPointer(env, rip, imm);
+  if (load<u32>(env + ENV_FP_STATUS) & SW_ES) pendingException(env);
+  else recordPointer(env, rip, imm);
   store<u32>(env + FLAGS, 0);
 }
 
