@@ -109,7 +109,7 @@ export const CPU_STATE = defineState(
     unsaved: {
       /** IRQ_* bits: what waits for delivery. Written by any thread with Atomics. */
       interruptRequest: i32,
-      /** Nonzero: leave compiled code at the next block end. Written by any thread with Atomics. */
+      /** EXIT_REQUESTED: leave compiled code at the next block end. Written by any thread with Atomics. */
       exitRequest: i32,
       /** A pending exception: vector (-1 none), error code, whether it has one. */
       excVector: i32,
@@ -117,6 +117,12 @@ export const CPU_STATE = defineState(
       excHasError: u32,
       /** Address of the op that runs or that faulted, in the shared memory. */
       opPointer: u32,
+      /** Number of the compiled region that runs (see jit/), 0 outside. Then opPointer is one of its fault points. */
+      region: u32,
+      /** Set when the running region's guest code was overwritten: it is left at the next instruction. */
+      regionStale: u32,
+      /** rip at the entry of the region. */
+      regionRip: u64,
       /** Instructions left in this slice. */
       budget: i32,
       /** Address of the TLB in use (it follows the privilege). */
@@ -233,6 +239,9 @@ export const IRQ_SMI = 4;
 export const IRQ_INIT = 8;
 export const IRQ_SIPI = 16;
 export const IRQ_RESET = 32;
+
+/** Value of exitRequest: larger than any budget, so that one comparison serves both. */
+export const EXIT_REQUESTED = 0x7fffffff;
 
 // inhibit values.
 export const INHIBIT_STI = 1;

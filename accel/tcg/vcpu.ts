@@ -14,17 +14,17 @@ import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { PAGE_CODE } from "../../core/memory/address-space.ts";
-import { type State, StateArena } from "../../core/state/state.ts";
+import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
 import { BlockTranslator, type CodeSource } from "./engine/block-translator.ts";
-import { CodeCache, insnPointAt, nextInsnPoint, type TranslationBlock } from "./engine/code-cache.ts";
+import { CodeCache, insnPointAt, nextInsnPoint, overlaps, type TranslationBlock } from "./engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "./engine/helpers.ts";
-import { EXC_NON_CANONICAL, nonCanonicalVector } from "./engine/stack-fault.ts";
+import { refineFault } from "./engine/instruction-fault.ts";
 import {
   CC_DYNAMIC,
   CPU_SECTION_SIZE,
   CPU_STATE,
-  ENV,
   ENV_SIZE,
+  EXIT_REQUESTED,
   HF_CPL,
   HF_CS32,
   HF_CS64,
@@ -37,29 +37,37 @@ import {
   IRQ_NMI,
   IRQ_SIPI,
   IRQ_SMI,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
 } from "./env.ts";
 import {
   EXIT_FAULT,
+  EXIT_HOT,
   EXIT_LINK,
   EXIT_LOOKUP,
   generateInterpreter,
   LOOKUP_ENTRIES,
   LOOKUP_ENTRY_SIZE,
 } from "./interp/generate.ts";
+import type { Surroundings } from "./jit/form.ts";
+import { Jit } from "./jit/jit.ts";
+import { G, WasmBackend } from "./wasm/backend.ts";
 import { CpuModel } from "./x86/cpuid.ts";
 import { disassemble } from "./x86/disassemble.ts";
 import { dumpRegisters } from "./x86/dump.ts";
 import { Msrs } from "./x86/msr.ts";
 import { describeMappings, describeTlb } from "./x86/page-tables.ts";
-import { initState, resetState } from "./x86/reset.ts";
+import { initState, loadRegisters, resetState } from "./x86/reset.ts";
 import { OPCODE_ROWS } from "./x86/rows.ts";
 
 /** Code memory in bytes. */
 export const CODE_SIZE = 48 * 2 ** 20;
 export const LOOKUP_SIZE = LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 
-/** Instructions per slice: after as many, `run` comes back so that timers can fire. */
-const SLICE = 20_000;
+/** `run` comes back after about this time (ns), so that timers can fire; limits of a slice in instructions. */
+const SLICE_NS = 200_000;
+const SHORTEST_SLICE = 20_000;
+const LONGEST_SLICE = 1_000_000;
 const PAGE_SIZE = 4096;
 const FETCH_FAULT = 0;
 const FETCH_MMIO = 1;
@@ -67,7 +75,13 @@ const STEP_FLAGS = HF_TF | HF_DEBUG | HF_RF | HF_INHIBIT;
 const EFLAGS_IF = 0x200;
 /** See assembly/fetch.ts. */
 const EXC_STALE_BLOCK = 256;
+/** See assembly/compiled.ts. */
+const EXC_OWN_CODE = 257;
 const MAX_INSN_LENGTH = 15;
+const REGION_PLACES = 65536;
+const THRESHOLD = Number(process.env.JT ?? 1000);
+const TLB_TAG_FETCH = 16;
+const TLB_ADDEND = 24;
 
 /** Thrown through wasm frames when a helper raises a guest exception. */
 const GUEST_FAULT = { guestFault: true };
@@ -87,6 +101,10 @@ export class TcgVcpu implements Vcpu {
   readonly #base: number;
   readonly #u8: Uint8Array;
   readonly #cache: CodeCache;
+  #jit: Jit | undefined;
+  readonly #regions: WebAssembly.Table;
+  /** Address of interpreter code that finds the block at env.rip. */
+  readonly #lookup: number;
   readonly #model: CpuModel;
   readonly #msrs: Msrs;
   #helpers!: Helpers;
@@ -94,9 +112,10 @@ export class TcgVcpu implements Vcpu {
   #interpret!: (env: number, pc: number) => number;
   readonly #logInterrupts: boolean;
   #kicked = false;
+  #budget = SHORTEST_SLICE;
   #translated = 0;
   #guestBytes = 0;
-  readonly #exits = { main: 0, link: 0, lookup: 0, fault: 0 };
+  readonly #exits = { main: 0, link: 0, lookup: 0, fault: 0, hot: 0 };
   #interrupts = 0;
 
   private constructor(environment: VcpuEnvironment) {
@@ -108,8 +127,17 @@ export class TcgVcpu implements Vcpu {
     this.#i32 = new Int32Array(memory.buffer);
     this.#base = this.env >>> 2;
     this.#u8 = memory.u8;
-    const code = memory.reserve(`tcg-code${environment.index}`, CODE_SIZE, PAGE_SIZE);
-    this.#cache = new CodeCache(memory.buffer, this.env, code, CODE_SIZE, (address, on) => this.#markCode(address, on));
+    const code = memory.reserve(`tcg-code${environment.index}`, CODE_SIZE + PAGE_SIZE, PAGE_SIZE);
+    this.#lookup = code + CODE_SIZE;
+    this.#cache = new CodeCache(
+      memory.buffer,
+      this.env,
+      code,
+      CODE_SIZE,
+      (address, on) => this.#markCode(address, on),
+      (block) => this.#jit?.killed(block),
+    );
+    this.#regions = new WebAssembly.Table({ element: "anyfunc", initial: REGION_PLACES, maximum: REGION_PLACES });
     this.#model = CpuModel.parse(environment.model);
     this.#msrs = new Msrs(this.state, environment.apic, this.#model);
   }
@@ -134,6 +162,7 @@ export class TcgVcpu implements Vcpu {
         memory.write((low >>> 0) + (high >>> 0) * 2 ** 32, value >>> 0, size as AccessSize);
       },
       notifyWrite: (address, length) => memory.notifyWrite(address >>> 0, length >>> 0),
+      runsCode: (address, length) => this.#runsCode(address >>> 0, length >>> 0),
       portIn: (port, size) => ports.read(port, size as AccessSize),
       portOut: (port, size, value) => {
         clock.poll();
@@ -157,7 +186,7 @@ export class TcgVcpu implements Vcpu {
     const pages = wasm.buffer.byteLength / 65536;
     const module = new WebAssembly.Module(generateInterpreter(pages, table.length));
     const instance = new WebAssembly.Instance(module, {
-      host: { memory: wasm, helpers: table },
+      host: { memory: wasm, helpers: table, regions: this.#regions },
       helpers: exports as unknown as WebAssembly.ModuleImports,
     });
     this.#interpret = instance.exports.run as never;
@@ -165,6 +194,33 @@ export class TcgVcpu implements Vcpu {
       this.#model.has(feature),
     );
     this.state.pageMap = memory.pageMapAddress;
+    this.#startJit(wasm);
+  }
+
+  #startJit(memory: WebAssembly.Memory): void {
+    const { lowerer } = this.#translator;
+    lowerer.lowerLookup(this.#lookup);
+    const backend = new WasmBackend(memory, this.#helpers, this.#regions, this.#lookup);
+    lowerer.hotCount = THRESHOLD;
+    this.#cache.hotCount = THRESHOLD;
+    const around: Surroundings = {
+      cache: this.#cache,
+      memory: this.#u8,
+      intermediate: ({ phys, hflags, insns }) => this.#translator.intermediate(this.#source(phys), hflags, insns),
+      locate: (delta) => this.#locateNear(delta),
+    };
+    this.#jit = new Jit(backend, this.#cache, lowerer, around, { places: REGION_PLACES });
+  }
+
+  /** Shared-memory address of the code `delta` bytes after CS:rip, from the TLB alone. */
+  #locateNear(delta: number): number | undefined {
+    const { state } = this;
+    const mask = (1n << (state.hflags & HF_CS64 ? 64n : 32n)) - 1n;
+    const linear = (state.rip + state.segBase[1] + BigInt(delta)) & mask;
+    const entry = state.tlb + Number((linear >> 12n) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;
+    const { view } = this.#environment.memory.memory;
+    if (view.getBigUint64(entry + TLB_TAG_FETCH, true) !== (linear & ~0xfffn)) return undefined;
+    return (Number(linear & 0xffffffffn) + view.getUint32(entry + TLB_ADDEND, true)) >>> 0;
   }
 
   /** Calls a helper that takes env and small numbers. */
@@ -184,7 +240,7 @@ export class TcgVcpu implements Vcpu {
 
   #request(bit: number): void {
     Atomics.or(this.#i32, this.#base + word(offsets.interruptRequest), bit);
-    Atomics.store(this.#i32, this.#base + word(offsets.exitRequest), 1);
+    Atomics.store(this.#i32, this.#base + word(offsets.exitRequest), EXIT_REQUESTED);
   }
 
   #withdraw(bit: number): void {
@@ -219,7 +275,7 @@ export class TcgVcpu implements Vcpu {
 
   kick(): void {
     this.#kicked = true;
-    Atomics.store(this.#i32, this.#base + word(offsets.exitRequest), 1);
+    Atomics.store(this.#i32, this.#base + word(offsets.exitRequest), EXIT_REQUESTED);
   }
 
   hasWork(): boolean {
@@ -261,6 +317,19 @@ export class TcgVcpu implements Vcpu {
     this.#flushTlb();
   }
 
+  save(): SavedState {
+    const { fields, ...state } = saveState(CPU_STATE, this.state);
+    return { ...state, fields: { ...fields, pending: this.#field("interruptRequest") & ~IRQ_INTR } };
+  }
+
+  load(saved: SavedState): void {
+    loadRegisters(this.state, saved);
+    this.#cache.flush();
+    this.#call("resetTlb");
+    this.#call("updateHflags");
+    this.#request(Number(saved.fields.pending));
+  }
+
   tscToNs(tsc: bigint): number {
     return this.#msrs.timeOfTsc(tsc);
   }
@@ -268,10 +337,22 @@ export class TcgVcpu implements Vcpu {
   // ---- running
 
   run(): VcpuExit {
-    this.#setField("budget", SLICE);
+    const { clock } = this.#environment;
+    this.#jit?.tick();
+    const budget = this.#budget;
+    const started = clock.now();
+    this.#setField("budget", budget);
     const exit = this.#slice();
-    this.state.instructions += BigInt(SLICE - this.#field("budget"));
+    const left = this.#field("budget");
+    this.state.instructions += BigInt(budget - left);
+    if (left <= 0) this.#adaptBudget(clock.now() - started);
     return exit;
+  }
+
+  /** Sets the size of the next slice by the time (ns) that a whole one took. */
+  #adaptBudget(elapsed: number): void {
+    if (elapsed < SLICE_NS / 2) this.#budget = Math.min(this.#budget * 2, LONGEST_SLICE);
+    else if (elapsed > SLICE_NS * 2) this.#budget = Math.max(this.#budget >> 1, SHORTEST_SLICE);
   }
 
   #slice(): VcpuExit {
@@ -319,6 +400,15 @@ export class TcgVcpu implements Vcpu {
         case EXIT_FAULT:
           this.#exits.fault++;
           return this.#blockFaulted();
+        case EXIT_HOT:
+          this.#exits.hot++;
+          block = this.#findBlock();
+          if (!block) return this.#deliverFault();
+          this.#jit?.hot(block);
+          block = this.#findBlock();
+          if (!block) return this.#deliverFault();
+          pc = block.code;
+          continue;
         default:
           this.#exits.main++;
           if (this.#field("pendingDebug") !== 0 && this.#call("afterInstruction") !== 0) return this.#deliverFault();
@@ -338,7 +428,9 @@ export class TcgVcpu implements Vcpu {
 
   #execute(pc: number): number {
     try {
-      return this.#interpret(this.env, pc);
+      const exit = this.#interpret(this.env, pc);
+      if (exit !== EXIT_FAULT) this.#setField("region", 0);
+      return exit;
     } catch (error) {
       if (error !== GUEST_FAULT) throw error;
       return EXIT_FAULT;
@@ -348,6 +440,7 @@ export class TcgVcpu implements Vcpu {
   /** After a fault inside a block: rip and ccOp of the faulting instruction, then delivery. */
   #blockFaulted(): boolean {
     if (this.#field("exactRip") !== 0) return this.#deliverFault();
+    if (this.#field("region") !== 0) return this.#regionFaulted();
     const address = this.#field("opPointer");
     const block = this.#cache.blockAt(address) ?? this.#transient;
     if (block && this.#field("excVector") === EXC_STALE_BLOCK) {
@@ -362,18 +455,30 @@ export class TcgVcpu implements Vcpu {
       const rip = this.state.rip + BigInt(point.offset);
       this.state.rip = block.hflags & HF_CS64 ? rip : BigInt.asUintN(32, rip);
     }
-    if (this.#field("excVector") === EXC_NON_CANONICAL) this.#setField("excVector", this.#nonCanonicalVector());
+    refineFault(this.state, this.#u8, (offset) => this.#call("locateCode", offset) >>> 0);
     return this.#deliverFault();
   }
 
-  #nonCanonicalVector(): number {
-    const bytes: number[] = [];
-    for (let i = 0; i < MAX_INSN_LENGTH; i++) {
-      const at = this.#call("locateCode", i) >>> 0;
-      if (at === FETCH_FAULT || at === FETCH_MMIO) break;
-      bytes.push(this.#u8[at]);
-    }
-    return nonCanonicalVector(Uint8Array.from(bytes), this.state);
+  /** After a fault inside a compiled region: its rip and ccOp, then delivery. */
+  #regionFaulted(): boolean {
+    const { state } = this;
+    const region = this.#jit!.region(state.region)!;
+    state.region = 0;
+    const { points } = region.region!;
+    const point = state.opPointer * 2;
+    const ccOp = points[point + 1];
+    if (ccOp !== CC_DYNAMIC) state.ccOp = BigInt(ccOp);
+    const rip = state.regionRip + BigInt(points[point]);
+    state.rip = region.hflags & HF_CS64 ? BigInt.asUintN(64, rip) : BigInt.asUintN(32, rip);
+    if (state.excVector !== EXC_OWN_CODE) return this.#deliverFault();
+    state.excVector = -1;
+    if (!region.dead) this.#cache.kill(region);
+    return true;
+  }
+
+  #runsCode(address: number, length: number): number {
+    const region = this.#jit?.region(this.#field("region"));
+    return region && overlaps(region, address, length) ? 1 : 0;
   }
 
   /** The code limit check of a whole block failed: it may fail for a later instruction only. */
@@ -468,9 +573,13 @@ export class TcgVcpu implements Vcpu {
     return this.#call("locateCode", PAGE_SIZE - (phys % PAGE_SIZE)) >>> 0;
   }
 
-  #translate(phys: number, maxInsns?: number): TranslationBlock | undefined {
+  #source(phys: number): CodeSource {
     const available = PAGE_SIZE - (phys % PAGE_SIZE);
-    const source: CodeSource = { phys, bytes: this.#u8, offset: phys, available, nextPage: () => this.#nextPage(phys) };
+    return { phys, bytes: this.#u8, offset: phys, available, nextPage: () => this.#nextPage(phys) };
+  }
+
+  #translate(phys: number, maxInsns?: number): TranslationBlock | undefined {
+    const source = this.#source(phys);
     const block = this.#translator.translate(source, this.#field("hflags"), maxInsns);
     if (!block) return undefined;
     if (this.#environment.log?.has("in_asm")) this.#logBlock(source, block.length);
@@ -504,6 +613,13 @@ export class TcgVcpu implements Vcpu {
 
   /** Memory that holds code may have changed. A block that changed itself is left after the present instruction. */
   #written(address: number, length: number): void {
+    this.#jit?.written(address, length);
+    const region = this.#jit?.region(this.#field("region"));
+    if (region) {
+      this.#cache.invalidate(address, length);
+      if (region.dead) this.#setField("regionStale", 1);
+      return;
+    }
     const pointer = this.#field("opPointer") >>> 0;
     const current = this.#cache.blockAt(pointer);
     const wasLive = current !== undefined && !current.dead;
@@ -548,7 +664,7 @@ export class TcgVcpu implements Vcpu {
 
   statistics(): [string, string][] {
     const { state } = this;
-    const { main, link, lookup, fault } = this.#exits;
+    const { main, link, lookup, fault, hot } = this.#exits;
     return [
       ["instructions", String(state.instructions)],
       ["blocks translated", String(this.#translated)],
@@ -558,10 +674,18 @@ export class TcgVcpu implements Vcpu {
       ["TLB flushes", String(state.tlbFlushes)],
       ["page faults", String(state.pageFaults)],
       ["interrupts", String(this.#interrupts)],
-      ["exits", `main ${main}, link ${link}, lookup ${lookup}, fault ${fault}`],
+      ["exits", `main ${main}, link ${link}, lookup ${lookup}, fault ${fault}, hot ${hot}`],
+      ...this.#jitStatistics(),
+    ];
+  }
+
+  #jitStatistics(): [string, string][] {
+    if (!this.#jit) return [];
+    const { regions, blocks, insns, refused, killed, compileMs } = this.#jit.statistics;
+    return [
+      ["regions", `${regions} compiled, ${this.#jit.live} live, ${killed} killed, ${refused} refused`],
+      ["region size", `${(blocks / regions).toFixed(1)} blocks, ${(insns / regions).toFixed(1)} instructions`],
+      ["compile time", `${compileMs.toFixed(0)} ms codegen ${(G.codegen/1000).toFixed(0)} inst ${(G.inst/1000).toFixed(0)} bytes ${G.bytes} cpu ${(process.threadCpuUsage().user/1e6).toFixed(2)}`],
     ];
   }
 }
-
-/** Offset of the exit flag in env, for whoever wants a CPU out of guest code. */
-export const EXIT_REQUEST_OFFSET = ENV.exitRequest;

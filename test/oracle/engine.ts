@@ -1,24 +1,29 @@
 /**
- * Our side of the oracle: runs bytes of user code (16-bit code on a 16-bit stack) through decoder, translator, optimiser and interpreter, at the
- * same virtual addresses as on the host, mapped by page tables of its own.
+ * Our side of the oracle: runs bytes of user code through decoder, translator, optimiser and interpreter, at the same
+ * virtual addresses as on the host, mapped by page tables of its own. 16-bit code runs on a 16-bit stack.
  */
 
 import { BlockTranslator } from "../../accel/tcg/engine/block-translator.ts";
-import { CodeCache } from "../../accel/tcg/engine/code-cache.ts";
+import { CodeCache, insnPointAt, type TranslationBlock } from "../../accel/tcg/engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "../../accel/tcg/engine/helpers.ts";
-import { CPU_SECTION_SIZE, CPU_STATE } from "../../accel/tcg/env.ts";
+import { refineFault } from "../../accel/tcg/engine/instruction-fault.ts";
+import { CC_DYNAMIC, CPU_SECTION_SIZE, CPU_STATE } from "../../accel/tcg/env.ts";
 import { EXIT_FAULT, generateInterpreter, LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../accel/tcg/interp/generate.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { PAGE_READ, PAGE_WRITE } from "../../core/memory/address-space.ts";
 import { GuestMemory } from "../../core/memory/guest-memory.ts";
 import { type State, StateArena } from "../../core/state/state.ts";
-import type { CpuImage } from "./native.ts";
+import type { Segment } from "./descriptors.ts";
+import { type Bits, type CpuImage, FLAT } from "./native.ts";
 
 const CODE_SIZE = 4 * 2 ** 20;
 const PAGE = 4096;
+/** Where in a page of its own the fault handling sees an instruction. */
+const CODE_AT = 16;
 const RAM_PAGES = 64;
 const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 const PTE_FLAGS = 7n;
+const PTE_WRITABLE = 2n;
 /** Where in the data an FXSAVE image is passed to and from the helpers. */
 const FX_IMAGE = 0x100;
 const REX_W = 1;
@@ -26,10 +31,17 @@ const REX_W = 1;
 const CS64 = 0x00a0fb00;
 const CS32 = 0x00c0fb00;
 const CS16 = 0x0080fb00;
-const SS32 = 0x00c0f300;
 const SS16 = 0x0080f300;
 const MAX_BLOCKS = 1000;
+const PAGE_FAULT = 14;
+const EFLAGS_AC = 0x40000n;
 const GUEST_FAULT = { guestFault: true };
+
+/** Offsets of pages in the data that are absent or read-only. */
+export interface PageRights {
+  readonly absent: number;
+  readonly readOnly: number;
+}
 
 export class OracleEngine {
   readonly memory = GuestMemory.create({ reserved: SECTION + CODE_SIZE + 8 * 2 ** 20, ram: RAM_PAGES * PAGE });
@@ -39,13 +51,13 @@ export class OracleEngine {
   readonly #env: number;
   readonly #fxAddress: bigint;
   readonly #cache: CodeCache;
-  #bits: 16 | 32 | 64 = 64;
+  #mode: unknown[] = [];
   #helpers!: Helpers;
   #translator!: BlockTranslator;
   #run!: (env: number, pc: number) => number;
 
   /** `dataSize` bytes of memory appear at virtual address `dataAddress`, a multiple of the page size. */
-  private constructor(dataAddress: bigint, dataSize: number) {
+  private constructor(dataAddress: bigint, dataSize: number, rights?: PageRights) {
     const { memory } = this;
     this.#fxAddress = dataAddress + BigInt(FX_IMAGE);
     this.#env = memory.reserve("env", SECTION, PAGE);
@@ -61,21 +73,17 @@ export class OracleEngine {
     state.a20Mask = 0xffffffff;
     state.pageMap = pageMap;
     state.dr[7] = 0x400n;
-    for (let segment = 0; segment < 6; segment++) {
-      state.segLimit[segment] = 0xffffffff;
-      state.segAttr[segment] = segment === 1 ? CS64 : SS32;
-      state.segSelector[segment] = segment === 1 ? 0x33 : 0x2b;
-    }
-    // PE MP NE WP PG; PAE OSFXSR OSXMMEXCPT; LME LMA.
-    state.cr0 = 0x80010023n;
-    state.cr4 = 0x620n;
+    // PE MP NE WP AM PG; PAE OSFXSR OSXMMEXCPT OSXSAVE; LME LMA.
+    state.cr0 = 0x80050023n;
+    state.cr4 = 0x40620n;
+    state.xcr0 = 3n;
     state.efer = 0x500n;
     state.hflags = 3;
     // Page tables in the first pages of RAM, data after them.
     const firstData = 4 + Math.ceil(dataSize / PAGE / 512);
     this.data = memory.u8.subarray(ram + firstData * PAGE, ram + firstData * PAGE + dataSize);
-    const entry = (table: number, index: bigint, page: number): void => {
-      memory.view.setBigUint64(ram + table * PAGE + Number(index & 511n) * 8, BigInt(page * PAGE) | PTE_FLAGS, true);
+    const entry = (table: number, index: bigint, page: number, flags = PTE_FLAGS): void => {
+      memory.view.setBigUint64(ram + table * PAGE + Number(index & 511n) * 8, BigInt(page * PAGE) | flags, true);
     };
     entry(0, dataAddress >> 39n, 1);
     entry(1, dataAddress >> 30n, 2);
@@ -84,13 +92,15 @@ export class OracleEngine {
       const table = 3 + Number((address >> 21n) - (dataAddress >> 21n));
       if (table >= firstData) throw new RangeError("data spans too many page tables");
       entry(2, address >> 21n, table);
-      entry(table, address >> 12n, firstData + page);
+      if (page * PAGE === rights?.absent) continue;
+      const flags = page * PAGE === rights?.readOnly ? PTE_FLAGS & ~PTE_WRITABLE : PTE_FLAGS;
+      entry(table, address >> 12n, firstData + page, flags);
     }
     state.cr3 = 0n;
   }
 
-  static async create(dataAddress: bigint, dataSize: number): Promise<OracleEngine> {
-    const engine = new OracleEngine(dataAddress, dataSize);
+  static async create(dataAddress: bigint, dataSize: number, rights?: PageRights): Promise<OracleEngine> {
+    const engine = new OracleEngine(dataAddress, dataSize, rights);
     await engine.#load();
     return engine;
   }
@@ -107,6 +117,7 @@ export class OracleEngine {
       mmioRead: absent,
       mmioWrite: absent,
       notifyWrite: absent,
+      runsCode: () => 0,
       portIn: absent,
       portOut: absent,
       readTpr: absent,
@@ -122,7 +133,11 @@ export class OracleEngine {
     const { table, numbers, exports } = this.#helpers;
     const module = new WebAssembly.Module(generateInterpreter(memory.buffer.byteLength / 65536, table.length));
     const instance = new WebAssembly.Instance(module, {
-      host: { memory: memory.memory, helpers: table },
+      host: {
+        memory: memory.memory,
+        helpers: table,
+        regions: new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
+      },
       helpers: exports as unknown as WebAssembly.ModuleImports,
     });
     this.#run = instance.exports.run as never;
@@ -144,41 +159,67 @@ export class OracleEngine {
     return (this.#helpers.exports[name] as (...args: number[]) => number)(this.#env, ...args);
   }
 
+  /** Puts the CPU into the mode of a case; what follows from it is computed only when it changes. */
+  #enter(bits: Bits, loaded: readonly Segment[], alignment: boolean): void {
+    const mode = [bits, loaded, alignment];
+    if (mode.every((value, index) => value === this.#mode[index])) return;
+    this.#mode = mode;
+    const { state } = this;
+    for (const [index, { selector, base, limit, attributes }] of loaded.entries()) {
+      state.segSelector[index] = selector;
+      state.segBase[index] = base;
+      state.segLimit[index] = limit;
+      state.segAttr[index] = attributes;
+    }
+    state.segSelector[1] = bits === 64 ? 0x33 : bits === 32 ? 0x23 : 0x07;
+    state.segAttr[1] = bits === 64 ? CS64 : bits === 32 ? CS32 : CS16;
+    if (bits === 16 && loaded === FLAT) state.segAttr[2] = SS16;
+    state.eflags = alignment ? EFLAGS_AC : 0n;
+    this.#call("updateHflags");
+  }
+
   /**
-   * Runs `code` at virtual address `address` from the registers in `image` until it falls off its end, and stores the
+   * Runs `code` at offset `address` from the registers in `image` until it falls off its end or faults, and stores the
    * registers back; x87 and SSE state only if `float`. Returns undefined, or what went wrong.
    */
-  run(code: Uint8Array, address: bigint, image: CpuImage, float: boolean, bits: 16 | 32 | 64 = 64): string | undefined {
+  run(
+    code: Uint8Array,
+    address: bigint,
+    image: CpuImage,
+    float: boolean,
+    bits: Bits = 64,
+    loaded: readonly Segment[] = FLAT,
+  ): string | undefined {
     const { state } = this;
-    if (bits !== this.#bits) {
-      state.segAttr[1] = bits === 64 ? CS64 : bits === 32 ? CS32 : CS16;
-      state.segAttr[2] = bits === 16 ? SS16 : SS32;
-      this.#call("updateHflags");
-      this.#bits = bits;
+    if (float) {
+      this.#enter(64, FLAT, false);
+      this.data.set(image.fx, FX_IMAGE);
+      this.#helper("fxrstor", this.#fxAddress, 0n, REX_W);
     }
+    this.#enter(bits, loaded, (image.rflags & EFLAGS_AC) !== 0n);
     for (let index = 0; index < 16; index++) state.regs[index] = image.gpr[index];
     state.rip = address;
     state.ccOp = 0n;
     state.ccSrc = image.rflags & 0x8d5n;
     state.df = image.rflags & 0x400n ? -1n : 1n;
-    state.eflags = (image.rflags & 0x240000n) | 0x202n;
+    state.eflags = (image.rflags & 0x244000n) | 0x202n;
+    const problem = this.#blocks(code, address, image);
+    state.excVector = -1;
+    const direction = BigInt.asIntN(64, state.df) < 0n ? 0x400n : 0n;
+    image.rflags = BigInt(this.#call("getFlags") >>> 0) | direction | state.eflags | 2n;
+    // The code may have changed EFLAGS.AC.
+    if ((state.eflags & EFLAGS_AC) !== 0n) this.#mode = [];
     if (float) {
-      this.data.set(image.fx, FX_IMAGE);
-      this.#helper("fxrstor", this.#fxAddress, 0n, REX_W);
-    }
-    const problem = this.#blocks(code, address);
-    if (float) {
+      this.#enter(64, FLAT, false);
       this.#helper("fxsave", this.#fxAddress, 0n, REX_W);
       image.fx.set(this.data.subarray(FX_IMAGE, FX_IMAGE + 512));
     }
     for (let index = 0; index < 16; index++)
       image.gpr[index] = BigInt.asUintN(bits === 64 ? 64 : 32, state.regs[index]);
-    const direction = BigInt.asIntN(64, state.df) < 0n ? 0x400n : 0n;
-    image.rflags = BigInt(this.#call("getFlags") >>> 0) | direction | state.eflags | 2n;
     return problem;
   }
 
-  #blocks(code: Uint8Array, address: bigint): string | undefined {
+  #blocks(code: Uint8Array, address: bigint, image: CpuImage): string | undefined {
     const { state } = this;
     for (let count = 0; count < MAX_BLOCKS; count++) {
       const offset = Number(state.rip - address);
@@ -194,8 +235,26 @@ export class OracleEngine {
       } catch (error) {
         if (error !== GUEST_FAULT) throw error;
       }
+      this.#faulted(block, image, code.subarray(offset));
       return `exception ${state.excVector}`;
     }
     return "endless";
+  }
+
+  /** As the run loop does: registers as they were before the faulting instruction. */
+  #faulted(block: TranslationBlock, image: CpuImage, code: Uint8Array): void {
+    const { state } = this;
+    const point = insnPointAt(block, state.opPointer);
+    if (point.ccOp !== CC_DYNAMIC) state.ccOp = BigInt(point.ccOp);
+    state.rip += BigInt(point.offset);
+    const bytes = new Uint8Array(PAGE);
+    bytes.set(code.subarray(point.offset), CODE_AT);
+    refineFault(state, bytes, (offset) => CODE_AT + offset);
+    image.fault = {
+      vector: state.excVector,
+      error: state.excHasError ? state.excError : 0,
+      rip: state.rip,
+      address: state.excVector === PAGE_FAULT ? state.cr2 : 0n,
+    };
   }
 }

@@ -13,6 +13,9 @@ export declare function mmioWrite(addressLow: u32, addressHigh: u32, size: i32, 
 /** After a store to a page that carries PAGE_CODE or PAGE_LOG; address in the shared memory. */
 export declare function notifyWrite(hostAddress: u32, length: u32): void;
 
+/** Whether the compiled region that runs was made from some of these bytes: 1 or 0. */
+export declare function runsCode(hostAddress: u32, length: u32): i32;
+
 /** Port access of 1, 2 or 4 bytes. */
 export declare function portIn(port: u32, size: i32): u32;
 export declare function portOut(port: u32, size: i32, value: u32): void;

@@ -1,5 +1,6 @@
 /** The helper module: everything exported here can be called from IR by name. */
 
+export * from "./compiled";
 export * from "./control-registers";
 export * from "./control-transfer";
 export * from "./crypto";

@@ -2,7 +2,7 @@
 
 import { ENV, HF_CPL, HF_CS32, HF_CS64, HF_DEBUG, HF_INHIBIT, HF_RF, HF_SEGCHECK, HF_TF } from "../env.ts";
 import { Lowerer } from "../interp/lower.ts";
-import { IrBuilder, NONE } from "../ir/builder.ts";
+import { IrBuilder, type IrCode, NONE } from "../ir/builder.ts";
 import { OP } from "../ir/ops.ts";
 import { Optimizer } from "../ir/optimize.ts";
 import { Translator } from "../translate/translator.ts";
@@ -38,7 +38,7 @@ export class BlockTranslator {
   readonly #optimizer = new Optimizer();
   readonly #decoder: Decoder;
   readonly #insn: Insn;
-  readonly #lowerer: Lowerer;
+  readonly lowerer: Lowerer;
   readonly #cache: CodeCache;
   readonly #memory: Uint8Array;
   readonly #opAddress: number[] = [];
@@ -55,7 +55,7 @@ export class BlockTranslator {
     this.#t = new Translator(this.ir);
     this.#decoder = new Decoder(rows, hasFeature);
     this.#insn = createInsn(rows[0]);
-    this.#lowerer = new Lowerer(buffer);
+    this.lowerer = new Lowerer(buffer);
     this.#memory = new Uint8Array(buffer);
     this.#cache = cache;
   }
@@ -65,6 +65,23 @@ export class BlockTranslator {
    * instruction goes on in a page that cannot be fetched; the exception is then in env.
    */
   translate(source: CodeSource, hflags: number, maxInsns = MAX_INSNS): TranslationBlock | undefined {
+    const emitted = this.#emitBlock(source, hflags, maxInsns);
+    return emitted && this.#finish(source, hflags, emitted.insns, emitted.secondPage);
+  }
+
+  /** The optimised IR of a block that lies in one page: `translate` has made it of `insns` instructions before. */
+  intermediate(source: CodeSource, hflags: number, insns: number): IrCode | undefined {
+    const emitted = this.#emitBlock(source, hflags, insns);
+    if (!emitted || emitted.insns !== insns || emitted.secondPage !== 0) return undefined;
+    this.#optimizer.run(this.ir);
+    return this.ir.snapshot();
+  }
+
+  #emitBlock(
+    source: CodeSource,
+    hflags: number,
+    maxInsns: number,
+  ): { readonly insns: number; readonly secondPage: number } | undefined {
     const t = this.#t;
     const { ir } = this;
     const step = (hflags & STEP_FLAGS) !== 0;
@@ -98,7 +115,7 @@ export class BlockTranslator {
     t.finish();
     if (limitCheck >= 0) ir.e[limitCheck] = t.insnEnd - 1;
     if (step) this.#alwaysLeave();
-    return this.#finish(source, hflags, insns, secondPage);
+    return { insns, secondPage };
   }
 
   /** The instructions in the first `length` bytes at `source`, which the guest sees at `address`, for -d in_asm. */
@@ -116,7 +133,7 @@ export class BlockTranslator {
 
   /** Leaves the block whose code holds `point` before the guest instruction there. */
   patchExit(address: number, offset: number, wide: boolean, ccOp: number): void {
-    this.#lowerer.patchExit(address, offset, wide, ccOp);
+    this.lowerer.patchExit(address, offset, wide, ccOp);
   }
 
   #emit(hflags: number): void {
@@ -157,7 +174,7 @@ export class BlockTranslator {
     const length = this.#t.insnEnd;
     this.#optimizer.run(ir);
     const code = this.#cache.room(MAX_CODE);
-    const size = this.#lowerer.lower(ir, code, this.#opAddress, insns);
+    const size = this.lowerer.lower(ir, code, this.#opAddress, insns);
     const points = new Int32Array(ir.insnOp.length * 2);
     for (let i = 0; i < ir.insnOp.length; i++) {
       points[i * 2] = this.#opAddress[ir.insnOp[i]] - code;

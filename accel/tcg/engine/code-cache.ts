@@ -24,6 +24,17 @@ export interface InsnPoint {
   readonly ccOp: number;
 }
 
+/** What a block has that is a compiled region; see jit/. */
+export interface RegionInfo {
+  readonly id: number;
+  /** Place in the table of regions. */
+  readonly place: number;
+  /** Guest bytes it was made from: address and length in turn. */
+  readonly extents: Int32Array;
+  /** By fault point: distance of the instruction from the entry, and its ccOp. */
+  readonly points: Int32Array;
+}
+
 export interface TranslationBlock {
   /** Shared-memory address of the first guest byte. */
   readonly phys: number;
@@ -38,6 +49,8 @@ export interface TranslationBlock {
   readonly secondPage: number;
   /** Ends of guest instructions, packed as [code - block code, offset | ccOp << 16] pairs. */
   readonly points: Int32Array;
+  /** Set if this is a compiled region; `length` and `insns` are those of its first block then. */
+  readonly region?: RegionInfo;
   /** exit_chain instructions that lead here. */
   incoming: number[];
   dead: boolean;
@@ -53,17 +66,25 @@ export class CodeCache {
   readonly #blocks = new Map<number, TranslationBlock[]>();
   readonly #pages = new Map<number, Set<TranslationBlock>>();
   readonly #setCodePage: (address: number, on: boolean) => void;
+  readonly #onKill: (block: TranslationBlock) => void;
+  /** How often look-ups find a block until it counts as hot. */
+  hotCount = 0;
   #segment = 0;
   #at: number;
 
-  /** `env` is the CPU's section, `base` and `size` the code memory; `setCodePage` marks pages that hold guest code. */
+  /**
+   * `env` is the CPU's section, `base` and `size` the code memory; `setCodePage` marks pages that hold guest code;
+   * `onKill` hears of blocks that die.
+   */
   constructor(
     buffer: SharedArrayBuffer,
     env: number,
     base: number,
     size: number,
     setCodePage: (address: number, on: boolean) => void,
+    onKill: (block: TranslationBlock) => void = () => {},
   ) {
+    this.#onKill = onKill;
     this.#i32 = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
     this.#lookup = (env + LOOKUP_OFFSET) >>> 2;
     this.#base = base;
@@ -104,16 +125,36 @@ export class CodeCache {
     const list = this.#blocks.get(block.phys);
     if (list) list.push(block);
     else this.#blocks.set(block.phys, [block]);
-    this.#addToPage(block, block.phys >>> PAGE_SHIFT);
-    if (block.secondPage !== 0) this.#addToPage(block, block.secondPage >>> PAGE_SHIFT);
+    for (const page of pagesOf(block)) this.#addToPage(block, page);
+  }
+
+  /** Puts a compiled region in the place of the block it begins with. */
+  replace(old: TranslationBlock, region: TranslationBlock): void {
+    const { incoming } = old;
+    old.incoming = [];
+    this.kill(old);
+    this.add(region);
+    for (const exit of incoming) if (this.#i32[(exit + 8) >>> 2] === old.code) this.link(exit, region);
+    this.publish(region);
   }
 
   /** Lets exit_lookup find the block. */
   publish(block: TranslationBlock): void {
     const at = this.#lookupIndex(block.phys);
+    if (this.#i32[at] === (block.phys | 0) && this.#i32[at + 2] === block.code) return;
     this.#i32[at] = block.phys;
     this.#i32[at + 1] = block.hflags;
     this.#i32[at + 2] = block.code;
+    this.#i32[at + 3] = this.hotCount;
+  }
+
+  /** How often `to` was entered from the direct exits of `from`. */
+  taken(from: TranslationBlock, to: TranslationBlock): number {
+    let count = 0;
+    for (const exit of to.incoming) {
+      if (exit >= from.code && exit < from.codeEnd) count += this.hotCount - this.#i32[(exit + 12) >>> 2];
+    }
+    return count;
   }
 
   /** Makes the exit_chain instruction at `exit` lead to `block`. */
@@ -138,19 +179,14 @@ export class CodeCache {
     return undefined;
   }
 
-  /** Kills the blocks made from bytes in [address, address + length); true if `address`'s page holds code no more. */
+  /** Kills the blocks made from bytes in [address, address + length). */
   invalidate(address: number, length: number): void {
     const last = (address + length - 1) >>> PAGE_SHIFT;
     for (let page = address >>> PAGE_SHIFT; page <= last; page++) {
       const blocks = this.#pages.get(page);
       if (!blocks) continue;
       for (const block of blocks) {
-        const inFirst = block.secondPage === 0 ? block.length : Math.min(block.length, 4096 - (block.phys & 4095));
-        const hit =
-          (address < block.phys + inFirst && address + length > block.phys) ||
-          (block.secondPage !== 0 &&
-            address < block.secondPage + block.length - inFirst &&
-            address + length > block.secondPage);
+        const hit = overlaps(block, address, length);
         if (hit) this.kill(block);
       }
     }
@@ -165,8 +201,8 @@ export class CodeCache {
     block.incoming = [];
     const at = this.#lookupIndex(block.phys);
     if (this.#i32[at + 2] === block.code) this.#i32[at] = 0;
-    this.#removeFromPage(block, block.phys >>> PAGE_SHIFT);
-    if (block.secondPage !== 0) this.#removeFromPage(block, block.secondPage >>> PAGE_SHIFT);
+    for (const page of pagesOf(block)) this.#removeFromPage(block, page);
+    this.#onKill(block);
   }
 
   /** Kills everything. */
@@ -195,6 +231,28 @@ export class CodeCache {
     this.#pages.delete(page);
     this.#setCodePage((page << PAGE_SHIFT) >>> 0, false);
   }
+}
+
+/** Whether a block was made from some of the bytes [address, address + length). */
+export function overlaps(block: TranslationBlock, address: number, length: number): boolean {
+  const meets = (at: number, size: number): boolean => address < at + size && address + length > at;
+  if (block.region) {
+    const { extents } = block.region;
+    for (let i = 0; i < extents.length; i += 2) if (meets(extents[i] >>> 0, extents[i + 1])) return true;
+    return false;
+  }
+  const inFirst = block.secondPage === 0 ? block.length : Math.min(block.length, 4096 - (block.phys & 4095));
+  return meets(block.phys, inFirst) || (block.secondPage !== 0 && meets(block.secondPage, block.length - inFirst));
+}
+
+function pagesOf(block: TranslationBlock): Set<number> {
+  const pages = new Set([block.phys >>> PAGE_SHIFT]);
+  if (block.secondPage !== 0) pages.add(block.secondPage >>> PAGE_SHIFT);
+  if (block.region) {
+    const { extents } = block.region;
+    for (let i = 0; i < extents.length; i += 2) pages.add(extents[i] >>> PAGE_SHIFT);
+  }
+  return pages;
 }
 
 /** The guest instruction that the op at `address` belongs to. */

@@ -9,6 +9,7 @@ export interface HelperHost {
   mmioRead(addressLow: number, addressHigh: number, size: number): number;
   mmioWrite(addressLow: number, addressHigh: number, size: number, value: number): void;
   notifyWrite(hostAddress: number, length: number): void;
+  runsCode(hostAddress: number, length: number): number;
   portIn(port: number, size: number): number;
   portOut(port: number, size: number, value: number): void;
   readTpr(): number;

@@ -6,6 +6,9 @@
  *     EXIT_LINK     a direct exit has no target yet; opPointer is the exit
  *     EXIT_LOOKUP   the block at rip is not in the look-up cache
  *     EXIT_FAULT    excVector and its kin hold a guest exception; opPointer is the faulting op
+ *     EXIT_HOT      the block at rip was entered often enough to be compiled
+ *
+ * Exits count down how often they are taken: a direct exit in its second word, a look-up in its cache entry.
  *
  * Invariants: registers are in env whenever anything outside runs; `budget` is written back before every call and exit.
  * An address that reaches linear memory comes from a slot offset in translated code or from a TLB entry, nothing else.
@@ -21,8 +24,11 @@ export const EXIT_MAIN = 0;
 export const EXIT_LINK = 1;
 export const EXIT_LOOKUP = 2;
 export const EXIT_FAULT = 3;
+export const EXIT_HOT = 4;
+/** Larger results of a compiled region are addresses of code to go on with. */
+const LAST_EXIT = 15;
 
-/** Look-up cache, at env + CPU_SECTION_SIZE: entries of {host address u32, hflags u32, code u32, unused u32}. */
+/** Look-up cache, at env + CPU_SECTION_SIZE: entries of {host address u32, hflags u32, code u32, count down i32}. */
 export const LOOKUP_ENTRIES = 65536;
 export const LOOKUP_ENTRY_SIZE = 16;
 export const LOOKUP_OFFSET = CPU_SECTION_SIZE;
@@ -44,11 +50,13 @@ class Generator {
   readonly address = this.code.local(I64);
   readonly value = this.code.local(I64);
   readonly target = this.code.local(I32);
+  readonly count = this.code.local(I32);
   readonly slowLoad: number;
   readonly slowStore: number;
   readonly slowLoad128: number;
   readonly slowStore128: number;
   readonly helperType: number;
+  readonly regionType: number;
   /** Depth of the dispatch loop. */
   next = 0;
 
@@ -56,11 +64,13 @@ class Generator {
     const { module } = this;
     module.importMemory("host", "memory", memoryPages, memoryPages);
     module.importTable("host", "helpers", helpers);
+    module.importTable("host", "regions", 1);
     this.slowLoad = module.importFunction("helpers", "slowLoad", { params: [I32, I64, I32], results: [I64] });
     this.slowStore = module.importFunction("helpers", "slowStore", { params: [I32, I64, I32, I64], results: [] });
     this.slowLoad128 = module.importFunction("helpers", "slowLoad128", { params: [I32, I64, I32], results: [] });
     this.slowStore128 = module.importFunction("helpers", "slowStore128", { params: [I32, I64, I32], results: [] });
     this.helperType = module.type({ params: [I32, I64, I64, I32], results: [I64] });
+    this.regionType = module.type({ params: [I32], results: [I32] });
   }
 
   /** Pushes env + the slot offset at byte `at` of the instruction. */
@@ -341,10 +351,39 @@ class Generator {
     const { code } = this;
     this.account();
     code.get(PC).memory(W.i32_load, 8).tee(this.target).if();
+    this.countDown(PC, 12);
     code.get(this.target).set(PC).brTo(this.next);
     code.end();
     this.savePointer();
     this.leave(EXIT_LINK);
+  }
+
+  /** Counts the word at local `base` + offset down; leaves when it becomes zero. */
+  countDown(base: number, offset: number): void {
+    const { code } = this;
+    code.get(base).get(base).memory(W.i32_load, offset).i32(1).op(W.i32_sub).tee(this.count);
+    code.memory(W.i32_store, offset).get(this.count).op(W.i32_eqz).if();
+    this.leave(EXIT_HOT);
+    code.end();
+  }
+
+  /** Runs a compiled region and goes on with what it says. */
+  region(): void {
+    const { code } = this;
+    this.saveBudget();
+    code.get(ENV_LOCAL).get(PC).memory(W.i32_load, 12).memory(W.i32_store, ENV.region);
+    code.get(ENV_LOCAL).get(ENV_LOCAL).memory(W.i64_load, ENV.rip).memory(W.i64_store, ENV.regionRip);
+    code.get(ENV_LOCAL).i32(0).memory(W.i32_store, ENV.regionStale);
+    code.get(ENV_LOCAL).get(PC).memory(W.i32_load, 8);
+    code.op(W.call_indirect).u32(this.regionType).u32(1).tee(this.target);
+    code.i32(LAST_EXIT).op(W.i32_le_u).if().get(this.target).op(W.return).end();
+    code.get(ENV_LOCAL).i32(0).memory(W.i32_store, ENV.region);
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.budget).tee(this.budget);
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.exitRequest).op(W.i32_le_s).if();
+    this.leave(EXIT_MAIN);
+    code.end();
+    this.loadTlb();
+    code.get(this.target).set(PC).brTo(this.next);
   }
 
   exitLookup(): void {
@@ -370,6 +409,7 @@ class Generator {
     code.get(ENV_LOCAL).op(W.i32_add).tee(this.entry).memory(W.i32_load, LOOKUP_OFFSET).get(this.target).op(W.i32_eq);
     code.get(this.entry).memory(W.i32_load, LOOKUP_OFFSET + 4);
     code.get(ENV_LOCAL).memory(W.i32_load, ENV.hflags).op(W.i32_eq, W.i32_and).if();
+    this.countDown(this.entry, LOOKUP_OFFSET + 12);
     code
       .get(this.entry)
       .memory(W.i32_load, LOOKUP_OFFSET + 8)
@@ -413,6 +453,8 @@ class Generator {
       case "exit":
         if (row.name === "exit_chain") return this.exitChain();
         return row.name === "exit_lookup" ? this.exitLookup() : this.exitMain();
+      case "region":
+        return this.region();
       case "label":
         return;
     }

@@ -9,6 +9,8 @@ import { type Form, interpOpcode } from "./opcodes.ts";
 const CONST_SLOTS = [250, 251, 252, 253].map((index) => ENV.temps + index * 8);
 const MOV_IMMEDIATE = interpOpcode("mov", "immediate");
 
+const REGION = interpOpcode("region", "slots");
+
 const SLOT_FORM = OP_ROWS.map(({ kind, name }) =>
   kind === "label" || kind === "lea" ? -1 : interpOpcode(name, "slots"),
 );
@@ -27,6 +29,8 @@ for (const { kind, name } of OP_ROWS) {
 }
 
 export class Lowerer {
+  /** How often a direct exit is taken until its target counts as hot. */
+  hotCount = 0;
   readonly #u16: Uint16Array;
   readonly #i32: Int32Array;
   readonly #labelAt: number[] = [];
@@ -76,6 +80,27 @@ export class Lowerer {
       this.#pair(ccOp, 0);
     }
     this.#word(SLOT_FORM[OP.exit_main], 0, 0, 0);
+  }
+
+  /** Writes code at `address` that runs a compiled region; returns the number of bytes. */
+  lowerRegion(address: number, place: number, id: number): number {
+    this.#at = address;
+    this.#word(REGION, 0, 0, 0);
+    this.#pair(place, id);
+    return this.#at - address;
+  }
+
+  /** Makes the exit instruction at `address` lead nowhere yet. */
+  clearCell(address: number): void {
+    this.#at = address + 8;
+    this.#pair(0, 0);
+  }
+
+  /** Writes code at `address` that goes on with the block at env.rip; returns the number of bytes. */
+  lowerLookup(address: number): number {
+    this.#at = address;
+    this.#word(SLOT_FORM[OP.exit_lookup], 0, 0, 0);
+    return this.#at - address;
   }
 
   #word(op: number, d: number, a: number, b: number): void {
@@ -193,7 +218,7 @@ export class Lowerer {
       case "exit":
         if (op === OP.exit_chain) {
           this.#word(SLOT_FORM[op], insns, 0, 0);
-          this.#pair(0, 0);
+          this.#pair(0, this.hotCount);
         } else this.#word(SLOT_FORM[op], insns, 0, 0);
     }
   }

@@ -76,6 +76,10 @@ for (const row of OP_ROWS) {
   }
 }
 
+/** Runs a compiled region: word 2 is its place in the table of regions and its number. */
+const REGION: OpRow = { name: "region", kind: "region" };
+add({ row: REGION, form: "slots", words: 2 });
+
 export const INTERP_OPS: readonly InterpOp[] = list;
 
 /** Number of the interpreter instruction for an IR row in a form. */

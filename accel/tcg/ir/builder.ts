@@ -25,6 +25,22 @@ const PURE = ["mulHighUnsigned", "mulHighSigned", "crc32", "pdep", "pext"];
 /** The same, but they also look at ccOp, ccDst, ccSrc and ccSrc2. */
 const FLAG_READERS = ["computeFlags", "computeFlagsOf", "computeCarry"];
 
+/** The ops of a block as they stand; see IrBuilder for the fields. */
+export interface IrCode {
+  readonly count: number;
+  readonly op: ArrayLike<number>;
+  readonly d: ArrayLike<number>;
+  readonly a: ArrayLike<number>;
+  readonly b: ArrayLike<number>;
+  readonly c: ArrayLike<number>;
+  readonly e: ArrayLike<number>;
+  readonly constLow: readonly number[];
+  readonly constHigh: readonly number[];
+  readonly insnOp: readonly number[];
+  readonly insnOffset: readonly number[];
+  readonly insnCcOp: readonly number[];
+}
+
 /** What a helper does besides returning a value. */
 export const HELPER_ANYTHING = 0;
 export const HELPER_PURE = 1;
@@ -76,6 +92,25 @@ export class IrBuilder {
     this.#constIndex.clear();
     this.#temps = 0;
     this.#vtemps = 0;
+  }
+
+  /** A copy that stays when the builder goes on to the next block. */
+  snapshot(): IrCode {
+    const { count, op, d, a, b, c, e } = this;
+    return {
+      count,
+      op: op.slice(0, count),
+      d: d.slice(0, count),
+      a: a.slice(0, count),
+      b: b.slice(0, count),
+      c: c.slice(0, count),
+      e: e.slice(0, count),
+      constLow: this.constLow.slice(),
+      constHigh: this.constHigh.slice(),
+      insnOp: this.insnOp.slice(),
+      insnOffset: this.insnOffset.slice(),
+      insnCcOp: this.insnCcOp.slice(),
+    };
   }
 
   /** Room for another instruction's ops. */

@@ -34,7 +34,9 @@ export type OpKind =
   | "branch"
   | "condBranch"
   /** Leaves the block. */
-  | "exit";
+  | "exit"
+  /** Of the interpreter only: a compiled region. */
+  | "region";
 
 export interface OpRow {
   readonly name: string;

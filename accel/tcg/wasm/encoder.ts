@@ -17,10 +17,26 @@ export interface FunctionType {
 
 /** A growing sequence of bytes with LEB128 numbers. */
 export class Bytes {
-  readonly data: number[] = [];
+  #buffer = new Uint8Array(64);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The bytes written so far. */
+  get data(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  byte(value: number): this {
+    if (this.#length === this.#buffer.length) this.#grow(1);
+    this.#buffer[this.#length++] = value;
+    return this;
+  }
 
   u8(...values: number[]): this {
-    for (const value of values) this.data.push(value & 0xff);
+    for (const value of values) this.byte(value);
     return this;
   }
 
@@ -28,51 +44,50 @@ export class Bytes {
   u32(value: number): this {
     value >>>= 0;
     while (value > 0x7f) {
-      this.data.push((value & 0x7f) | 0x80);
+      this.byte((value & 0x7f) | 0x80);
       value >>>= 7;
     }
-    this.data.push(value);
-    return this;
+    return this.byte(value);
   }
 
   /** Signed LEB128 of an int32. */
   s32(value: number): this {
     value |= 0;
-    for (;;) {
-      const byte = value & 0x7f;
+    while (value < -0x40 || value > 0x3f) {
+      this.byte((value & 0x7f) | 0x80);
       value >>= 7;
-      if ((value === 0 && (byte & 0x40) === 0) || (value === -1 && (byte & 0x40) !== 0)) {
-        this.data.push(byte);
-        return this;
-      }
-      this.data.push(byte | 0x80);
     }
+    return this.byte(value & 0x7f);
   }
 
   /** Signed LEB128 of a 64-bit value in two int32 halves. */
   s64(low: number, high: number): this {
-    let value = (BigInt(high | 0) << 32n) | BigInt(low >>> 0);
-    for (;;) {
-      const byte = Number(value & 0x7fn);
-      value >>= 7n;
-      if ((value === 0n && (byte & 0x40) === 0) || (value === -1n && (byte & 0x40) !== 0)) {
-        this.data.push(byte);
-        return this;
-      }
-      this.data.push(byte | 0x80);
+    low |= 0;
+    high |= 0;
+    while (high !== low >> 31 || low < -0x40 || low > 0x3f) {
+      this.byte((low & 0x7f) | 0x80);
+      low = (low >>> 7) | (high << 25);
+      high >>= 7;
     }
+    return this.byte(low & 0x7f);
   }
 
   name(text: string): this {
     const bytes = new TextEncoder().encode(text);
-    this.u32(bytes.length);
-    for (const byte of bytes) this.data.push(byte);
+    return this.u32(bytes.length).append(bytes);
+  }
+
+  append(bytes: Uint8Array): this {
+    if (this.#length + bytes.length > this.#buffer.length) this.#grow(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
     return this;
   }
 
-  append(other: Bytes): this {
-    for (const byte of other.data) this.data.push(byte);
-    return this;
+  #grow(more: number): void {
+    const buffer = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + more));
+    buffer.set(this.data);
+    this.#buffer = buffer;
   }
 }
 
@@ -93,32 +108,33 @@ export class Code extends Bytes {
   }
 
   op(...codes: number[]): this {
-    return this.u8(...codes);
+    for (const code of codes) this.byte(code);
+    return this;
   }
 
   get(local: number): this {
-    return this.u8(W.local_get).u32(local);
+    return this.byte(W.local_get).u32(local);
   }
 
   set(local: number): this {
-    return this.u8(W.local_set).u32(local);
+    return this.byte(W.local_set).u32(local);
   }
 
   tee(local: number): this {
-    return this.u8(W.local_tee).u32(local);
+    return this.byte(W.local_tee).u32(local);
   }
 
   i32(value: number): this {
-    return this.u8(W.i32_const).s32(value);
+    return this.byte(W.i32_const).s32(value);
   }
 
   i64(low: number, high = low >> 31): this {
-    return this.u8(W.i64_const).s64(low, high);
+    return this.byte(W.i64_const).s64(low, high);
   }
 
   /** A load or store instruction with an offset, claiming no alignment. */
   memory(op: number, offset = 0): this {
-    return this.u8(op, 0).u32(offset);
+    return this.byte(op).byte(0).u32(offset);
   }
 
   v128Load(offset = 0): this {
@@ -144,45 +160,57 @@ export class Code extends Bytes {
     return this.u8(W.if, VOID);
   }
 
+  /** An if whose arms leave a value. */
+  ifValue(type: ValueType): this {
+    this.depth++;
+    return this.u8(W.if, type);
+  }
+
   else(): this {
-    return this.u8(W.else);
+    return this.byte(W.else);
   }
 
   end(): this {
     this.depth--;
-    return this.u8(W.end);
+    return this.byte(W.end);
   }
 
   /** Branches to the construct that was opened at `depth` (1 is the outermost). */
   brTo(depth: number): this {
-    return this.u8(W.br).u32(this.depth - depth);
+    return this.byte(W.br).u32(this.depth - depth);
   }
 
   brIfTo(depth: number): this {
-    return this.u8(W.br_if).u32(this.depth - depth);
+    return this.byte(W.br_if).u32(this.depth - depth);
   }
 
   call(index: number): this {
-    return this.u8(W.call).u32(index);
+    return this.byte(W.call).u32(index);
   }
 
   /** The body as the code section holds it. */
-  encode(): Bytes {
+  encode(): Uint8Array {
     const body = new Bytes();
-    body.u32(this.#locals.length);
-    for (const type of this.#locals) body.u32(1).u8(type);
-    body.append(this).u8(W.end);
-    return new Bytes().u32(body.data.length).append(body);
+    const runs: { type: ValueType; count: number }[] = [];
+    for (const type of this.#locals) {
+      const last = runs.at(-1);
+      if (last?.type === type) last.count++;
+      else runs.push({ type, count: 1 });
+    }
+    body.u32(runs.length);
+    for (const { type, count } of runs) body.u32(count).u8(type);
+    body.append(this.data).byte(W.end);
+    return new Bytes().u32(body.length).append(body.data).data;
   }
 }
 
 /** A module under construction: imports first, then functions. */
 export class ModuleBuilder {
   readonly #types: string[] = [];
-  readonly #typeBytes: Bytes[] = [];
-  readonly #imports: Bytes[] = [];
+  readonly #typeBytes: Uint8Array[] = [];
+  readonly #imports: Uint8Array[] = [];
   readonly #functions: { type: number; code: Code }[] = [];
-  readonly #exports: Bytes[] = [];
+  readonly #exports: { name: string; index: number }[] = [];
   #importedFunctions = 0;
 
   type({ params, results }: FunctionType): number {
@@ -195,52 +223,60 @@ export class ModuleBuilder {
         .u32(params.length)
         .u8(...params)
         .u32(results.length)
-        .u8(...results),
+        .u8(...results).data,
     );
     return this.#types.push(key) - 1;
   }
 
-  /** Imports a function and returns its index. All imports come before the first function. */
+  /** Imports a function and returns its index. */
   importFunction(module: string, name: string, type: FunctionType): number {
-    this.#imports.push(new Bytes().name(module).name(name).u8(0x00).u32(this.type(type)));
+    this.#imports.push(new Bytes().name(module).name(name).u8(0x00).u32(this.type(type)).data);
     return this.#importedFunctions++;
   }
 
   /** Imports the shared memory. Sizes in 64 KiB pages. */
   importMemory(module: string, name: string, initial: number, maximum: number): void {
-    this.#imports.push(new Bytes().name(module).name(name).u8(0x02, 0x03).u32(initial).u32(maximum));
+    this.#imports.push(new Bytes().name(module).name(name).u8(0x02, 0x03).u32(initial).u32(maximum).data);
   }
 
   importTable(module: string, name: string, initial: number): void {
-    this.#imports.push(new Bytes().name(module).name(name).u8(0x01, FUNCREF, 0x00).u32(initial));
+    this.#imports.push(new Bytes().name(module).name(name).u8(0x01, FUNCREF, 0x00).u32(initial).data);
   }
 
-  /** Adds a function and returns its index. */
-  function(type: FunctionType, code: Code, exportName?: string): number {
-    const index = this.#importedFunctions + this.#functions.push({ type: this.type(type), code }) - 1;
-    if (exportName !== undefined) this.#exports.push(new Bytes().name(exportName).u8(0x00).u32(index));
-    return index;
+  /** Adds a function, exported as `name`. */
+  function(type: FunctionType, code: Code, name: string): void {
+    const index = this.#functions.push({ type: this.type(type), code }) - 1;
+    this.#exports.push({ name, index });
   }
 
   encode(): Uint8Array {
     const out = new Bytes().u8(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
-    const section = (id: number, items: readonly Bytes[]): void => {
+    const section = (id: number, items: readonly Uint8Array[]): void => {
       if (items.length === 0) return;
       const body = new Bytes().u32(items.length);
       for (const item of items) body.append(item);
-      out.u8(id).u32(body.data.length).append(body);
+      out.byte(id).u32(body.length).append(body.data);
     };
     section(1, this.#typeBytes);
     section(2, this.#imports);
     section(
       3,
-      this.#functions.map(({ type }) => new Bytes().u32(type)),
+      this.#functions.map(({ type }) => new Bytes().u32(type).data),
     );
-    section(7, this.#exports);
+    section(
+      7,
+      this.#exports.map(
+        ({ name, index }) =>
+          new Bytes()
+            .name(name)
+            .byte(0x00)
+            .u32(this.#importedFunctions + index).data,
+      ),
+    );
     section(
       10,
       this.#functions.map(({ code }) => code.encode()),
     );
-    return Uint8Array.from(out.data);
+    return out.data;
   }
 }

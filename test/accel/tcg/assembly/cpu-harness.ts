@@ -62,7 +62,8 @@ export class TestCpu {
       mmioWrite: (low: number, high: number, size: number, value: number) => {
         log.push(`mmioWrite ${high}:${(low >>> 0).toString(16)} ${size} ${(value >>> 0).toString(16)}`);
       },
-      notifyWrite: (address: number, length: number) => {
+      runsCode: () => 0,
+    notifyWrite: (address: number, length: number) => {
         log.push(`notify ${((address >>> 0) - this.ram).toString(16)} ${length}`);
       },
       portIn: (port: number, size: number) => {

@@ -39,6 +39,7 @@ export async function createIrMachine(): Promise<IrMachine> {
     mmioRead: never,
     mmioWrite: never,
     notifyWrite: never,
+    runsCode: () => 0,
     portIn: never,
     portOut: never,
     readTpr: never,
@@ -55,7 +56,11 @@ export async function createIrMachine(): Promise<IrMachine> {
   const { exports } = new WebAssembly.Instance(
     new WebAssembly.Module(generateInterpreter(pages, helpers.table.length)),
     {
-      host: { memory: memory.memory, helpers: helpers.table },
+      host: {
+        memory: memory.memory,
+        helpers: helpers.table,
+        regions: new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
+      },
       helpers: helpers.exports as unknown as WebAssembly.ModuleImports,
     },
   );

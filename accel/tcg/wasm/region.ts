@@ -1,0 +1,872 @@
+/**
+ * Compiles a region into one wasm function, `(env) -> what next`. The result is the address of interpreter code to go on
+ * with, or one of the EXIT_* numbers of interp/generate.ts.
+ *
+ * Guest registers, flag operands and vector registers live in locals; other slots stay in env. Control flow is
+ * structured by the dominator tree: Ramsey, "Beyond Relooper" (2022).
+ *
+ * Invariants:
+ *  1. Locals are the truth inside the function. They are written back before a helper that may look at them or raise an
+ *     exception, and at every way out.
+ *  2. An address that reaches linear memory is env plus a constant, or comes out of a TLB entry.
+ *  3. Every loop tests the budget, which also sees exitRequest.
+ */
+
+import { CC_DYNAMIC, ENV, HF_CS64, regOffset, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE, xmmOffset } from "../env.ts";
+import { EXIT_FAULT, EXIT_LINK, EXIT_MAIN } from "../interp/generate.ts";
+import { CONST_BASE, type IrCode, NONE, type Value } from "../ir/builder.ts";
+import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
+import { ALL_SLOTS, type Effect, effectOf } from "../jit/effects.ts";
+import { analyse, type Graph } from "../jit/graph.ts";
+import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
+import { Code, I32, I64, V128 } from "./encoder.ts";
+import { W } from "./opcodes.ts";
+
+const ENV_LOCAL = 0;
+const CS = 1;
+const TAG_READ = 0;
+const TAG_WRITE = 8;
+const TAG_FETCH = 16;
+const ADDEND = 24;
+const TLB_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
+const XMM_COUNT = 16;
+const VTEMP_COUNT = 32;
+const FIRST_XMM_BIT = 20;
+/** Where 16-byte slow accesses pass their value, in env. */
+const BOUNCE = ENV.scratch + 1008;
+const I64X2_EXTRACT = [0xfd, 0x1d];
+const I64X2_REPLACE = [0xfd, 0x1e];
+const KIND = OP_ROWS.map(({ kind }) => kind);
+
+/** What a compiled region needs from outside. */
+export interface RegionImports {
+  /** Function index of a helper `(env, a, b, imm) -> i64`, by number. */
+  helper(number: number): number;
+  helperName(number: number): string;
+  readonly slowLoad: number;
+  readonly slowStore: number;
+  readonly slowLoad128: number;
+  readonly slowStore128: number;
+  /** Interpreter code that looks up the block at env.rip. */
+  readonly lookup: number;
+  /** Address of the exit instruction number `index` of this region: its link is 8 bytes further. */
+  cell(index: number): number;
+}
+
+export interface CompiledRegion {
+  readonly code: Code;
+  /** By fault point: distance of the instruction from the region's entry, and its ccOp. */
+  readonly points: Int32Array;
+}
+
+/** Which slots a piece of code may have changed since env was last complete. */
+interface Dirty {
+  /** RAX..R15, cc slots, XMM0..15 from bit 20 on: two words. */
+  low: number;
+  high: number;
+}
+
+/** By slot: the bit of one that lives in a local of its own, or -1. */
+const CACHED_BIT = new Int8Array(CONST_BASE >> 3).fill(-1);
+for (let i = 0; i < 16; i++) CACHED_BIT[regOffset(i) >> 3] = i;
+for (let i = 0; i < 4; i++) CACHED_BIT[(ENV.ccOp >> 3) + i] = 16 + i;
+for (let i = 0; i < XMM_COUNT * 2; i++) CACHED_BIT[(ENV.xmm >> 3) + i] = FIRST_XMM_BIT + (i >> 1);
+
+const cachedBit = (slot: Value): number => CACHED_BIT[slot >> 3];
+const isVectorTemp = (slot: Value): boolean => slot >= ENV.vtemps && slot < ENV.vtemps + VTEMP_COUNT * 16;
+const isTemp = (slot: Value): boolean => slot >= ENV.temps && slot < ENV.temps + 256 * 8;
+
+const EVERYTHING: Dirty = { low: -1, high: -1 };
+
+class RegionCompiler {
+  readonly #region: Region;
+  readonly #imports: RegionImports;
+  readonly #code = new Code(1);
+  readonly #graph: Graph;
+  readonly #code64: boolean;
+  readonly #locals = new Map<number, number>();
+  readonly #points: number[] = [];
+  /** Fault point by block and instruction, plus one. */
+  readonly #pointOf: Int32Array[];
+  readonly #loopDepth = new Map<number, number>();
+  readonly #blockDepth = new Map<number, number>();
+  readonly #dirtyIn: Dirty[];
+  readonly #isMerge: Uint8Array;
+  readonly #isLoop: Uint8Array;
+  readonly #merges = new Map<number, number[]>();
+  readonly #budget = this.#code.local(I32);
+  readonly #tlb = this.#code.local(I32);
+  readonly #entry = this.#code.local(I32);
+  readonly #result = this.#code.local(I32);
+  readonly #address = this.#code.local(I64);
+  readonly #ripBase = this.#code.local(I64);
+  readonly #rip = this.#code.local(I64);
+  /** Bits of the slots that the region reads or writes, and of those it writes. */
+  readonly #used: Dirty = { low: 0, high: 0 };
+  readonly #written: Dirty = { low: 0, high: 0 };
+  #exitDepth = 0;
+  #faultDepth = 0;
+  #cells = 0;
+  // The block and instruction being compiled.
+  #block = 0;
+  #insn = 0;
+  #dirty: Dirty = { low: 0, high: 0 };
+
+  constructor(region: Region, imports: RegionImports) {
+    this.#region = region;
+    this.#imports = imports;
+    this.#code64 = (region.hflags & HF_CS64) !== 0;
+    this.#graph = analyse(region.nodes.map(({ end }) => successors(end)));
+    this.#isMerge = new Uint8Array(region.nodes.length);
+    this.#isLoop = new Uint8Array(region.nodes.length);
+    this.#shape();
+    this.#pointOf = region.blocks.map(({ ir }) => new Int32Array(ir.insnOp.length));
+    this.#scan();
+    this.#dirtyIn = this.#flowDirty();
+  }
+
+  compile(): CompiledRegion {
+    const code = this.#code;
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.budget).set(this.#budget);
+    this.#loadTlb();
+    code.get(ENV_LOCAL).memory(W.i64_load, ENV.rip).set(this.#ripBase);
+    this.#reload(this.#used);
+    code.block();
+    this.#exitDepth = code.depth;
+    code.block();
+    this.#faultDepth = code.depth;
+    this.#tree(0);
+    code.end();
+    code.i32(EXIT_FAULT).set(this.#result);
+    code.end();
+    this.#store(this.#written);
+    code.get(ENV_LOCAL).get(this.#budget).memory(W.i32_store, ENV.budget);
+    code.get(this.#result);
+    return { code, points: Int32Array.from(this.#points) };
+  }
+
+  // ---- what is used, written, dirty
+
+  #scan(): void {
+    for (const { ir } of this.#region.blocks) {
+      for (let i = 0; i < ir.count; i++) {
+        this.#markOperands(ir, i);
+        if (ir.d[i] !== NONE && ir.op[i] !== OP.callv) {
+          this.#mark(this.#used, ir.d[i]);
+          this.#mark(this.#written, ir.d[i]);
+        }
+        if (KIND[ir.op[i]] === "call") this.#scanCall(ir, i);
+      }
+    }
+    this.#used.low |= this.#written.low;
+    this.#used.high |= this.#written.high;
+  }
+
+  #scanCall(ir: IrCode, i: number): void {
+    const { vector, anything, writes } = this.#effect(ir, i);
+    if (anything) return;
+    this.#written.low |= writes;
+    this.#used.low |= writes;
+    if (vector) {
+      const [destination, source] = places(ir, i);
+      this.#mark(this.#written, destination);
+      this.#mark(this.#used, source);
+    }
+  }
+
+  #effect(ir: IrCode, i: number): Effect {
+    return effectOf(this.#imports.helperName(ir.c[i]));
+  }
+
+  #mark(dirty: Dirty, value: Value): void {
+    const bit = value >= CONST_BASE ? -1 : cachedBit(value);
+    if (bit < 0) return;
+    if (bit < FIRST_XMM_BIT) dirty.low |= 1 << bit;
+    else dirty.high |= 1 << (bit - FIRST_XMM_BIT);
+  }
+
+  #markOperands(ir: IrCode, i: number): void {
+    const kind = KIND[ir.op[i]];
+    if (kind === "envLoad" || kind === "label" || kind === "branch" || kind === "exit") return;
+    if (ir.a[i] !== NONE && kind !== "envStore") this.#mark(this.#used, ir.a[i]);
+    if (ir.b[i] !== NONE) this.#mark(this.#used, ir.b[i]);
+    if (kind === "select") {
+      this.#mark(this.#used, ir.c[i]);
+      this.#mark(this.#used, ir.e[i]);
+    }
+  }
+
+  /** What has to be written to env before a call, as far as it is `dirty`. */
+  #spillSet(ir: IrCode, i: number, effect: Effect, dirty: Dirty): Dirty {
+    if (effect.throws) return { low: dirty.low, high: dirty.high };
+    const spill: Dirty = { low: effect.reads & dirty.low, high: 0 };
+    if (effect.vector) for (const place of places(ir, i)) this.#mark(spill, place);
+    spill.high &= dirty.high;
+    return spill;
+  }
+
+  /** What a node makes dirty, and what it makes clean before. */
+  #summary(node: Node): { makes: Dirty; cleans: Dirty } {
+    const { ir } = this.#region.blocks[node.block];
+    const makes: Dirty = { low: 0, high: 0 };
+    const cleans: Dirty = { low: 0, high: 0 };
+    for (let i = node.from; i < node.to; i++) {
+      if (KIND[ir.op[i]] === "call") {
+        const spill = this.#spillSet(ir, i, this.#effect(ir, i), EVERYTHING);
+        makes.low &= ~spill.low;
+        makes.high &= ~spill.high;
+        cleans.low |= spill.low;
+        cleans.high |= spill.high;
+      }
+      if (ir.d[i] !== NONE && ir.op[i] !== OP.callv) this.#mark(makes, ir.d[i]);
+    }
+    return { makes, cleans };
+  }
+
+  #flowDirty(): Dirty[] {
+    const { nodes } = this.#region;
+    const { order, predecessors } = this.#graph;
+    const into = nodes.map((): Dirty => ({ low: 0, high: 0 }));
+    const out = nodes.map((): Dirty => ({ low: 0, high: 0 }));
+    const summaries = nodes.map((node) => this.#summary(node));
+    for (let changed = true; changed; ) {
+      changed = false;
+      for (const n of order) {
+        const dirty = into[n];
+        for (const from of predecessors[n]) {
+          dirty.low |= out[from].low;
+          dirty.high |= out[from].high;
+        }
+        const { makes, cleans } = summaries[n];
+        const low = (dirty.low & ~cleans.low) | makes.low;
+        const high = (dirty.high & ~cleans.high) | makes.high;
+        if (low === out[n].low && high === out[n].high) continue;
+        out[n] = { low, high };
+        changed = true;
+      }
+    }
+    return into;
+  }
+
+  // ---- slots and locals
+
+  /** The local of a cached slot or temporary. */
+  #local(slot: Value): number {
+    const bit = cachedBit(slot);
+    const vector = bit >= FIRST_XMM_BIT || isVectorTemp(slot);
+    const key = vector ? slot & ~15 : slot;
+    let local = this.#locals.get(vector ? homeOf(slot) : key);
+    if (local === undefined) {
+      local = this.#code.local(vector ? V128 : I64);
+      this.#locals.set(vector ? homeOf(slot) : key, local);
+    }
+    return local;
+  }
+
+  #isVector(slot: Value): boolean {
+    return cachedBit(slot) >= FIRST_XMM_BIT || isVectorTemp(slot);
+  }
+
+  #isLocal(slot: Value): boolean {
+    return cachedBit(slot) >= 0 || isTemp(slot);
+  }
+
+  #ir(): IrCode {
+    return this.#region.blocks[this.#block].ir;
+  }
+
+  /** Pushes the address `delta` bytes after the region's entry, cut to the mode's width. */
+  #pushRip(delta: number): void {
+    const code = this.#code;
+    code.get(this.#ripBase);
+    if (delta !== 0) code.i64(delta).op(W.i64_add);
+    if (!this.#code64) code.op(W.i32_wrap_i64, W.i64_extend_i32_u);
+  }
+
+  /** Pushes a value's low half. */
+  #push32(value: Value): void {
+    const code = this.#code;
+    if (value >= CONST_BASE) code.i32(this.#ir().constLow[value - CONST_BASE]);
+    else if (value === ENV.rip || this.#isLocal(value) || this.#isVector(value)) {
+      this.#push64(value);
+      code.op(W.i32_wrap_i64);
+    } else code.get(ENV_LOCAL).memory(W.i32_load, value);
+  }
+
+  #push64(value: Value): void {
+    const code = this.#code;
+    if (value === NONE) code.i64(0);
+    else if (value >= CONST_BASE) {
+      code.i64(this.#ir().constLow[value - CONST_BASE], this.#ir().constHigh[value - CONST_BASE]);
+    } else if (value === ENV.rip) this.#pushRip(this.#region.blocks[this.#block].delta);
+    else if (this.#isVector(value)) {
+      code.get(this.#local(value)).op(...I64X2_EXTRACT, laneOf(value));
+    } else if (this.#isLocal(value)) code.get(this.#local(value));
+    else code.get(ENV_LOCAL).memory(W.i64_load, value);
+  }
+
+  #pushVector(value: Value): void {
+    if (this.#isVector(value)) this.#code.get(this.#local(value));
+    else this.#code.get(ENV_LOCAL).v128Load(value);
+  }
+
+  #push(value: Value, type: string): void {
+    if (type === "v") this.#pushVector(value);
+    else if (type === "i") this.#push32(value);
+    else this.#push64(value);
+  }
+
+  /** Begins a write of a slot: what has to lie under the value on the stack. */
+  #prepare(slot: Value, type: string): void {
+    const code = this.#code;
+    if (type !== "v" && this.#isVector(slot)) code.get(this.#local(slot));
+    else if (slot !== ENV.rip && !this.#isLocal(slot) && !this.#isVector(slot)) code.get(ENV_LOCAL);
+  }
+
+  /** Ends a write: the value of `type` lies on the stack. */
+  #assign(slot: Value, type: string): void {
+    const code = this.#code;
+    if (type === "i") code.op(W.i64_extend_i32_u);
+    if (slot === ENV.rip) code.set(this.#rip);
+    else if (type === "v") {
+      if (this.#isVector(slot)) code.set(this.#local(slot));
+      else code.v128Store(slot);
+    } else if (this.#isVector(slot)) code.op(...I64X2_REPLACE, laneOf(slot)).set(this.#local(slot));
+    else if (this.#isLocal(slot)) code.set(this.#local(slot));
+    else code.memory(W.i64_store, slot);
+    this.#mark(this.#dirty, slot);
+  }
+
+  /** Writes locals to env. */
+  #store(which: Dirty): void {
+    const code = this.#code;
+    for (const slot of slotsOf(which.low)) code.get(ENV_LOCAL).get(this.#local(slot)).memory(W.i64_store, slot);
+    for (const slot of vectorsOf(which.high)) code.get(ENV_LOCAL).get(this.#local(slot)).v128Store(slot);
+  }
+
+  /** Reads locals from env. */
+  #reload(which: Dirty): void {
+    const code = this.#code;
+    for (const slot of slotsOf(which.low)) code.get(ENV_LOCAL).memory(W.i64_load, slot).set(this.#local(slot));
+    for (const slot of vectorsOf(which.high)) code.get(ENV_LOCAL).v128Load(slot).set(this.#local(slot));
+  }
+
+  #loadTlb(): void {
+    this.#code.get(ENV_LOCAL).memory(W.i32_load, ENV.tlb).set(this.#tlb);
+  }
+
+  // ---- ways out
+
+  #exit(result: number): void {
+    this.#code.i32(result).set(this.#result).brTo(this.#exitDepth);
+  }
+
+  /** Stores the address to go on at. */
+  #storeRip(push: () => void): void {
+    this.#code.get(ENV_LOCAL);
+    push();
+    this.#code.memory(W.i64_store, ENV.rip);
+  }
+
+  /** The fault point of the present instruction. */
+  #point(): number {
+    const { delta, ir } = this.#region.blocks[this.#block];
+    const points = this.#pointOf[this.#block];
+    if (points[this.#insn] === 0) {
+      points[this.#insn] = this.#points.push(delta + ir.insnOffset[this.#insn], ir.insnCcOp[this.#insn]) >> 1;
+    }
+    return points[this.#insn] - 1;
+  }
+
+  #checkFault(): void {
+    this.#code.get(ENV_LOCAL).memory(W.i32_load, ENV.excVector).i32(0).op(W.i32_ge_s).brIfTo(this.#faultDepth);
+  }
+
+  /** Leaves if the guest has overwritten code of this region. */
+  #leaveIfStale(pushRip: () => void, ccOp: number): void {
+    const code = this.#code;
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.regionStale).if();
+    this.#storeRip(pushRip);
+    if (ccOp !== CC_DYNAMIC) code.i64(ccOp, 0).set(this.#local(ENV.ccOp));
+    this.#exit(EXIT_MAIN);
+    code.end();
+  }
+
+  // ---- control flow
+
+  #isBack(from: number, to: number): boolean {
+    return this.#graph.number[to] <= this.#graph.number[from];
+  }
+
+  /** Finds merge nodes and loop headers, and the merge nodes each node dominates immediately, in order. */
+  #shape(): void {
+    const { order, predecessors, dominator } = this.#graph;
+    for (const node of order) {
+      const forward = predecessors[node].filter((from) => !this.#isBack(from, node)).length;
+      if (forward < predecessors[node].length) this.#isLoop[node] = 1;
+      if (forward < 2) continue;
+      this.#isMerge[node] = 1;
+      const merges = this.#merges.get(dominator[node]);
+      if (merges) merges.push(node);
+      else this.#merges.set(dominator[node], [node]);
+    }
+  }
+
+  #tree(node: number): void {
+    const loop = this.#isLoop[node] === 1;
+    if (loop) {
+      this.#code.loop();
+      this.#loopDepth.set(node, this.#code.depth);
+    }
+    this.#within(node, this.#merges.get(node) ?? []);
+    if (loop) this.#code.end();
+  }
+
+  #within(node: number, merges: number[]): void {
+    const last = merges.pop();
+    if (last === undefined) {
+      this.#node(node);
+      return;
+    }
+    this.#code.block();
+    this.#blockDepth.set(last, this.#code.depth);
+    this.#within(node, merges);
+    this.#code.end();
+    this.#tree(last);
+  }
+
+  /** Depth of the construct whose label leads from `from` to `to`, if a branch does. */
+  #labelOf(from: number, to: number): number | undefined {
+    if (this.#isBack(from, to)) return this.#loopDepth.get(to);
+    return this.#isMerge[to] === 1 ? this.#blockDepth.get(to) : undefined;
+  }
+
+  #goto(from: number, to: number): void {
+    const depth = this.#labelOf(from, to);
+    if (depth === undefined) this.#tree(to);
+    else this.#code.brTo(depth);
+  }
+
+  /** Goes to `taken` if the condition on the stack holds, else to `next`. */
+  #either(from: number, taken: number, next: number): void {
+    const depth = this.#labelOf(from, taken);
+    if (depth !== undefined) this.#code.brIfTo(depth);
+    else {
+      this.#code.if();
+      this.#tree(taken);
+      this.#code.end();
+    }
+    this.#goto(from, next);
+  }
+
+  #node(n: number): void {
+    const node = this.#region.nodes[n];
+    const { delta } = this.#region.blocks[node.block];
+    const code = this.#code;
+    this.#block = node.block;
+    this.#dirty = { ...this.#dirtyIn[n] };
+    if (node.starts) {
+      if (this.#isLoop[n] === 1) {
+        code.get(this.#budget).get(ENV_LOCAL).memory(W.i32_load, ENV.exitRequest).op(W.i32_le_s).if();
+        this.#storeRip(() => this.#pushRip(delta));
+        this.#exit(EXIT_MAIN);
+        code.end();
+      }
+      if (callsOut(this.#ir())) this.#storeRip(() => this.#pushRip(delta));
+    }
+    this.#ops(node);
+    if (node.account > 0) code.get(this.#budget).i32(node.account).op(W.i32_sub).set(this.#budget);
+    if (node.account > 0 && node.end.kind !== "leave" && this.#storesCode(this.#ir().insnOp.length - 1)) {
+      this.#leaveIfStale(() => this.#pushDestination(node.end), CC_DYNAMIC);
+    }
+    this.#terminate(n, node.end);
+  }
+
+  /** Pushes the address that a block's end leads to inside the region. */
+  #pushDestination(end: Terminator): void {
+    if (end.kind === "jump") {
+      const { block, end: next } = this.#region.nodes[end.to];
+      this.#pushRip(next.kind === "page" ? next.delta : this.#region.blocks[block].delta);
+    } else this.#code.get(this.#rip);
+  }
+
+  #terminate(n: number, end: Terminator): void {
+    const code = this.#code;
+    switch (end.kind) {
+      case "jump":
+        this.#goto(n, end.to);
+        return;
+      case "branch":
+        this.#condition(end.op);
+        this.#either(n, end.taken, end.next);
+        return;
+      case "match":
+        code.get(this.#rip);
+        this.#pushRip(end.delta);
+        code.op(W.i64_eq);
+        this.#either(n, end.hit, end.miss);
+        return;
+      case "page":
+        this.#pageCondition(end.delta, end.phys);
+        this.#either(n, end.hit, end.miss);
+        return;
+      case "leave":
+        this.#leave(end);
+    }
+  }
+
+  #leave({ how, rip }: Terminator & { kind: "leave" }): void {
+    const code = this.#code;
+    if (rip === "computed") this.#storeRip(() => code.get(this.#rip));
+    else if (rip !== "helper") this.#storeRip(() => this.#pushRip(rip));
+    if (how === "main") this.#exit(EXIT_MAIN);
+    else if (how === "lookup") this.#exit(this.#imports.lookup);
+    else {
+      const cell = this.#imports.cell(this.#cells++);
+      code.i32(cell).memory(W.i32_load, 8).tee(this.#result).brIfTo(this.#exitDepth);
+      code.get(ENV_LOCAL).i32(cell).memory(W.i32_store, ENV.opPointer);
+      this.#exit(EXIT_LINK);
+    }
+  }
+
+  /** Pushes whether the page of the block at `delta` is mapped to where that block was compiled from. */
+  #pageCondition(delta: number, phys: number): void {
+    const code = this.#code;
+    this.#pushRip(delta);
+    if (!this.#code64) {
+      code.get(ENV_LOCAL).memory(W.i64_load, segBaseOffset(CS)).op(W.i64_add, W.i32_wrap_i64, W.i64_extend_i32_u);
+    }
+    code.set(this.#address);
+    this.#findEntry();
+    code.memory(W.i64_load, TAG_FETCH).get(this.#address).i64(-4096, -1).op(W.i64_and, W.i64_eq);
+    this.#hostAddress();
+    code.i32(phys | 0).op(W.i32_eq, W.i32_and);
+  }
+
+  // ---- memory
+
+  /** Pushes the TLB entry of `address`, and keeps it. */
+  #findEntry(): void {
+    this.#code
+      .get(this.#address)
+      .i64(7, 0)
+      .op(W.i64_shr_u, W.i32_wrap_i64)
+      .i32(TLB_MASK)
+      .op(W.i32_and)
+      .get(this.#tlb)
+      .op(W.i32_add)
+      .tee(this.#entry);
+  }
+
+  /** Pushes the host address behind `address`. */
+  #hostAddress(): void {
+    this.#code.get(this.#address).op(W.i32_wrap_i64).get(this.#entry).memory(W.i32_load, ADDEND).op(W.i32_add);
+  }
+
+  /** Pushes whether the access may go straight to memory. */
+  #probe(address: Value, size: number, tag: number): void {
+    const code = this.#code;
+    this.#push64(address);
+    code.set(this.#address);
+    this.#findEntry();
+    code.memory(W.i64_load, tag).get(this.#address);
+    if (size > 1) code.i64(size - 1, 0).op(W.i64_add);
+    code.i64(-4096, -1).op(W.i64_and, W.i64_eq);
+  }
+
+  #slowArguments(size: number): void {
+    this.#code
+      .get(ENV_LOCAL)
+      .get(this.#address)
+      .i32((this.#point() << 5) | size);
+  }
+
+  #load(row: OpRow, d: Value, address: Value): void {
+    const code = this.#code;
+    const size = row.size!;
+    if (size === 16) {
+      this.#prepare(d, "v");
+      this.#probe(address, 16, TAG_READ);
+      code.ifValue(V128);
+      this.#hostAddress();
+      code.v128Load().else();
+      this.#slowArguments(16);
+      code.call(this.#imports.slowLoad128);
+      this.#checkFault();
+      code.get(ENV_LOCAL).v128Load(BOUNCE).end();
+      this.#assign(d, "v");
+      return;
+    }
+    this.#prepare(d, "l");
+    this.#probe(address, size, TAG_READ);
+    code.ifValue(I64);
+    this.#hostAddress();
+    code.memory(row.access!).else();
+    this.#slowArguments(size);
+    code.call(this.#imports.slowLoad);
+    if (row.name === "ld8s64") code.op(W.i64_extend8_s);
+    else if (row.name === "ld16s64") code.op(W.i64_extend16_s);
+    else if (row.name === "ld32s64") code.op(W.i64_extend32_s);
+    this.#checkFault();
+    code.end();
+    this.#assign(d, "l");
+  }
+
+  #storeOp(row: OpRow, address: Value, value: Value): void {
+    const code = this.#code;
+    const size = row.size!;
+    this.#probe(address, size, TAG_WRITE);
+    code.if();
+    this.#hostAddress();
+    this.#push(value, size === 16 ? "v" : "l");
+    if (size === 16) code.v128Store();
+    else code.memory(row.access!);
+    code.else();
+    if (size === 16) {
+      code.get(ENV_LOCAL);
+      this.#pushVector(value);
+      code.v128Store(BOUNCE);
+      this.#slowArguments(16);
+      code.call(this.#imports.slowStore128);
+    } else {
+      this.#slowArguments(size);
+      this.#push64(value);
+      code.call(this.#imports.slowStore);
+    }
+    this.#checkFault();
+    code.end();
+  }
+
+  // ---- ops
+
+  /** Whether instruction `insn` of the present block calls a helper that may store to code. */
+  #storesCode(insn: number): boolean {
+    const ir = this.#ir();
+    const end = insn + 1 < ir.insnOp.length ? ir.insnOp[insn + 1] : ir.count;
+    for (let i = ir.insnOp[insn]; i < end; i++) {
+      if (KIND[ir.op[i]] === "call" && this.#effect(ir, i).stores) return true;
+    }
+    return false;
+  }
+
+  #ops({ from, to }: Node): void {
+    const ir = this.#ir();
+    const { delta } = this.#region.blocks[this.#block];
+    this.#insn = 0;
+    while (this.#insn + 1 < ir.insnOp.length && ir.insnOp[this.#insn + 1] < from) this.#insn++;
+    for (let i = from; i < to; i++) {
+      while (this.#insn + 1 < ir.insnOp.length && ir.insnOp[this.#insn + 1] <= i) {
+        const before = this.#insn++;
+        if (!this.#storesCode(before)) continue;
+        const next = delta + ir.insnOffset[this.#insn];
+        this.#leaveIfStale(() => this.#pushRip(next), ir.insnCcOp[this.#insn]);
+      }
+      this.#op(ir, i);
+    }
+    while (this.#insn + 1 < ir.insnOp.length && ir.insnOp[this.#insn + 1] <= to) this.#insn++;
+  }
+
+  #op(ir: IrCode, i: number): void {
+    const code = this.#code;
+    const row = OP_ROWS[ir.op[i]];
+    const d = ir.d[i];
+    const a = ir.a[i];
+    const b = ir.b[i];
+    switch (row.kind) {
+      case "mov": {
+        const type = row.signature === "v=v" ? "v" : "l";
+        this.#prepare(d, type);
+        this.#push(a, type);
+        this.#assign(d, type);
+        return;
+      }
+      case "pure":
+        this.#pure(row, d, a, b);
+        return;
+      case "select":
+        this.#prepare(d, "l");
+        this.#push64(ir.c[i]);
+        this.#push64(ir.e[i]);
+        this.#condition(i);
+        code.op(W.select);
+        this.#assign(d, "l");
+        return;
+      case "lea":
+        if (!movesRip(ir, i)) this.#lea(ir, i, row.name === "lea32");
+        return;
+      case "load":
+        this.#load(row, d, a);
+        return;
+      case "store":
+        this.#storeOp(row, a, b);
+        return;
+      case "envLoad":
+        this.#envLoad(row, d, a);
+        return;
+      case "envStore":
+        this.#envStore(row, a, b);
+        return;
+      case "call":
+        this.#call(ir, i);
+    }
+  }
+
+  /** Pushes the condition of a branch or select. */
+  #condition(i: number): void {
+    const ir = this.#ir();
+    const row = OP_ROWS[ir.op[i]];
+    const operands = row.signature!.split("=")[1];
+    this.#push(ir.a[i], operands[0]);
+    if (operands.length === 2) this.#push(ir.b[i], operands[1]);
+    this.#code.op(...row.wasm!);
+  }
+
+  #pure(row: OpRow, d: Value, a: Value, b: Value): void {
+    const code = this.#code;
+    const [result, operands] = row.signature!.split("=");
+    this.#prepare(d, result);
+    if (row.deposit) {
+      const { position, length } = row.deposit;
+      const mask = 2 ** length - 1;
+      this.#push64(a);
+      code.i64(~(mask << position), -1).op(W.i64_and);
+      this.#push64(b);
+      code.i64(mask, 0).op(W.i64_and);
+      if (position > 0) code.i64(position, 0).op(W.i64_shl);
+      code.op(W.i64_or);
+    } else {
+      const first = row.swap ? b : a;
+      const second = row.swap ? a : b;
+      this.#push(first, operands[0]);
+      if (operands.length === 2) this.#push(second, operands[1]);
+      code.op(...row.wasm!);
+    }
+    this.#assign(d, result);
+  }
+
+  #lea(ir: IrCode, i: number, narrow: boolean): void {
+    const code = this.#code;
+    const a = ir.a[i];
+    const b = ir.b[i];
+    const scale = Math.max(ir.c[i], 0);
+    const displacement = ir.e[i];
+    const push = (value: Value): void => (narrow ? this.#push32(value) : this.#push64(value));
+    const constant = (value: number): void => void (narrow ? code.i32(value) : code.i64(value));
+    this.#prepare(ir.d[i], "l");
+    if (a !== NONE) push(a);
+    if (b !== NONE) {
+      push(b);
+      if (scale > 0) {
+        constant(scale);
+        code.op(narrow ? W.i32_shl : W.i64_shl);
+      }
+      if (a !== NONE) code.op(narrow ? W.i32_add : W.i64_add);
+    }
+    if (displacement !== 0 || (a === NONE && b === NONE)) {
+      constant(displacement);
+      if (a !== NONE || b !== NONE) code.op(narrow ? W.i32_add : W.i64_add);
+    }
+    this.#assign(ir.d[i], narrow ? "i" : "l");
+  }
+
+  /** Fields that share bytes with a register in a local go through env. */
+  #envLoad(row: OpRow, d: Value, offset: number): void {
+    this.#complete(offset);
+    this.#prepare(d, "l");
+    this.#code.get(ENV_LOCAL).memory(row.access!, offset);
+    this.#assign(d, "l");
+  }
+
+  #envStore(row: OpRow, offset: number, value: Value): void {
+    this.#complete(offset);
+    this.#code.get(ENV_LOCAL);
+    this.#push64(value);
+    this.#code.memory(row.access!, offset);
+    const touched = this.#holding(offset);
+    if (touched) this.#reload(touched);
+  }
+
+  #holding(offset: number): Dirty | undefined {
+    const dirty: Dirty = { low: 0, high: 0 };
+    this.#mark(dirty, offset & ~7);
+    dirty.low &= this.#used.low;
+    dirty.high &= this.#used.high;
+    return dirty.low | dirty.high ? dirty : undefined;
+  }
+
+  #complete(offset: number): void {
+    const touched = this.#holding(offset);
+    if (touched) this.#store(touched);
+  }
+
+  #call(ir: IrCode, i: number): void {
+    const code = this.#code;
+    const effect = this.#effect(ir, i);
+    const { anything, vector, throws } = effect;
+    const spill = this.#spillSet(ir, i, effect, this.#dirty);
+    this.#store(spill);
+    this.#dirty.low &= ~spill.low;
+    this.#dirty.high &= ~spill.high;
+    const temps = vector ? places(ir, i).filter((place) => isVectorTemp(place)) : [];
+    for (const temp of temps) code.get(ENV_LOCAL).get(this.#local(temp)).v128Store(homeOf(temp));
+    if (throws) code.get(ENV_LOCAL).i32(this.#point()).memory(W.i32_store, ENV.opPointer);
+    const result = ir.op[i] === OP.call;
+    if (result) this.#prepare(ir.d[i], "l");
+    code.get(ENV_LOCAL);
+    this.#push64(ir.a[i]);
+    this.#push64(ir.b[i]);
+    code.i32(ir.e[i]).call(this.#imports.helper(ir.c[i]));
+    if (result) this.#assign(ir.d[i], "l");
+    else code.op(W.drop);
+    if (anything) {
+      this.#reload(result ? this.#without(this.#used, ir.d[i]) : this.#used);
+      this.#loadTlb();
+    } else {
+      const changed: Dirty = { low: effect.writes & this.#used.low, high: 0 };
+      if (vector) this.#mark(changed, places(ir, i)[0]);
+      this.#reload(changed);
+    }
+    for (const temp of temps) code.get(ENV_LOCAL).v128Load(homeOf(temp)).set(this.#local(temp));
+  }
+
+  #without(all: Dirty, slot: Value): Dirty {
+    const one: Dirty = { low: 0, high: 0 };
+    this.#mark(one, slot);
+    return { low: all.low & ~one.low, high: all.high & ~one.high };
+  }
+}
+
+/** The vectors that a helper's immediate names: destination, source. */
+function places(ir: IrCode, i: number): [Value, Value] {
+  return [ir.e[i] & 0xffff, (ir.e[i] >>> 16) & 0xffff];
+}
+
+/** The first byte of the vector that holds `slot`. */
+function homeOf(slot: Value): Value {
+  const base = isVectorTemp(slot) ? ENV.vtemps : ENV.xmm;
+  return base + ((slot - base) & ~15);
+}
+
+function laneOf(slot: Value): number {
+  return ((slot - (isVectorTemp(slot) ? ENV.vtemps : ENV.xmm)) >> 3) & 1;
+}
+
+function* slotsOf(bits: number): Generator<Value> {
+  for (let bit = 0; bit < FIRST_XMM_BIT; bit++) {
+    if (bits & ALL_SLOTS & (1 << bit)) yield bit < 16 ? regOffset(bit) : ENV.ccOp + (bit - 16) * 8;
+  }
+}
+
+function* vectorsOf(bits: number): Generator<Value> {
+  for (let index = 0; index < XMM_COUNT; index++) if (bits & (1 << index)) yield xmmOffset(index);
+}
+
+/** Whether a block has calls to helpers that go by env.rip being the block's start. */
+function callsOut(ir: IrCode): boolean {
+  for (let i = 0; i < ir.count; i++) if (KIND[ir.op[i]] === "call") return true;
+  return false;
+}
+
+export function compileRegion(region: Region, imports: RegionImports): CompiledRegion {
+  return new RegionCompiler(region, imports).compile();
+}
