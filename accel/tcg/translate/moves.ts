@@ -194,23 +194,23 @@ function stackPlus(t: Translator, value: Value, delta: number): Value {
   return t.stackSize === 2 ? t.ir.unary("ext16u", sum) : sum;
 }
 
-/** ENTER "Iw Ib": nesting level modulo 32; the last byte of the new frame must be writable. */
+/** ENTER "Iw Ib": nesting level modulo 32; an operand at the end of the new frame must be writable. */
 export const enter: Emit = (t, i) => {
   const size = i.opSize;
   const level = i.imm2 & 31;
   const frame = t.stackOffset(-size);
+  const pointer = wholeStackPointer(t, frame);
   t.store(t.segAddress(SS, frame, size, true), t.reg(RBP), size);
   for (let k = 1; k < level; k++) {
     const outer = t.load(t.segAddress(SS, stackPlus(t, t.reg(RBP), -size * k), size, false), size);
     t.store(t.segAddress(SS, stackPlus(t, frame, -size * k), size, true), outer, size);
   }
-  if (level > 0) t.store(t.segAddress(SS, stackPlus(t, frame, -size * level), size, true), frame, size);
+  if (level > 0) t.store(t.segAddress(SS, stackPlus(t, frame, -size * level), size, true), pointer, size);
   const after = stackPlus(t, frame, -(size * level) - (i.imm & 0xffff));
-  const last = t.segAddress(SS, after, 1, true);
-  t.store(last, t.load(last, 1), 1);
-  const pointer = copy(t, frame);
+  const last = t.segAddress(SS, after, size, true);
+  t.store(last, t.load(last, size), size);
   t.setStack(after);
-  t.writeReg(RBP, Math.min(size, t.stackSize), pointer, true);
+  t.writeReg(RBP, size, pointer, true);
 };
 
 export const leave: Emit = (t, i) => {

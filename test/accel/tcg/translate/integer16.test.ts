@@ -75,6 +75,12 @@ test("ENTER with levels copies frame pointers; LEAVE undoes it", () => {
   assert.equal([left.esp, left.ebp], [0x9999_4000, 0x8888_5000]);
 });
 
+test("ENTER with a 32-bit operand takes the upper half of ESP into EBP", () => {
+  const entered = run("db 0x66\nenter 6, 1", { esp: 0x9999_4000, ebp: 0x8888_5000 });
+  assert.equal([entered.ebp, entered.esp], [0x9999_3ffc, 0x9999_3ffc - 4 - 6]);
+  assert.equal([word(0x3ffa), word(0x3ff8)], [0x9999, 0x3ffc]);
+});
+
 test("LOOP and JCXZ count in CX, with a 67 prefix in ECX", () => {
   const counted = run("again: inc ax\nloop again", { ecx: 0x1_0003 });
   assert.equal([counted.eax, counted.ecx], [3, 0x1_0000]);
