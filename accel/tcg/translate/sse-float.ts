@@ -3,6 +3,7 @@
 import { xmmOffset } from "../env.ts";
 import { NONE } from "../ir/builder.ts";
 import { type Emit, mmxSource, packedLike, places, sourceLow, sourceScalar, sse, writeMmx } from "./sse.ts";
+import { reportPending } from "./x87.ts";
 
 /** Operation numbers of the helpers. */
 export const FP_OPERATIONS = { add: 0, mul: 1, sub: 4, div: 6, min: 8, max: 9, sqrt: 10 } as const;
@@ -77,12 +78,12 @@ export const convertToInteger = (form: "ss" | "sd", truncate: boolean): Emit =>
     t.writeReg(i.reg, size, t.ir.call(helper, value, NONE, size * 8 + (truncate ? 0x100 : 0)), true);
   });
 
-/** CVTPI2PS and CVTPI2PD: a memory operand leaves the MMX state alone. */
+/** CVTPI2PS and CVTPI2PD: a memory operand has nothing to do with the x87 state. */
 export const convertFromMmx = (double: boolean): Emit =>
   sse((t, i) => {
     const { ir } = t;
     const source = ir.vtemp();
-    ir.mov(source, mmxSource(t, i));
+    ir.mov(source, t.isReg(i) ? mmxSource(t, i) : sourceScalar(t, i, 8));
     ir.mov(source + 8, ir.const(0));
     if (t.isReg(i)) ir.callVoid("mmxEnter");
     const helper = double ? "cvtdq2pd" : "cvtdq2ps";
@@ -93,6 +94,7 @@ export const convertFromMmx = (double: boolean): Emit =>
 export const convertToMmx = (double: boolean, truncate: boolean): Emit =>
   sse((t, i) => {
     const { ir } = t;
+    reportPending(t);
     const source = sourceLow(t, i, double ? 16 : 8);
     const result = ir.vtemp();
     const helper = double ? "cvtpd2dq" : "cvtps2dq";

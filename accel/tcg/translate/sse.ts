@@ -10,6 +10,7 @@ import { NONE, type Value } from "../ir/builder.ts";
 import { OP } from "../ir/ops.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import { DS, RDI, type Translator } from "./translator.ts";
+import { reportPending } from "./x87.ts";
 
 export type Emit = OpcodeRow["emit"];
 
@@ -242,7 +243,9 @@ export type MmxForm =
 
 /** Reads the MMX or memory operand. */
 export function mmxSource(t: Translator, i: Insn, size = 8): Value {
-  return t.isReg(i) ? mmOffset(i.rm) : t.load(t.linear(i, size, false), size);
+  if (t.isReg(i)) return mmOffset(i.rm);
+  reportPending(t);
+  return t.load(t.linear(i, size, false), size);
 }
 
 export function writeMmx(t: Translator, index: number, value: Value): void {
@@ -327,6 +330,7 @@ export const shiftBytes = (operation: string): Emit =>
 
 export const mmxMovdLoad: Emit = mmx((t, i) => {
   const size = i.rexW ? 8 : 4;
+  if (!t.isReg(i)) reportPending(t);
   const value = t.zext(t.readE(i, size), size);
   t.ir.callVoid("mmxEnter");
   writeMmx(t, i.reg, value);
@@ -339,6 +343,7 @@ export const mmxMovdStore: Emit = mmx((t, i) => {
     t.writeE(i, mmOffset(i.reg), size);
     return;
   }
+  reportPending(t);
   const address = t.linear(i, size, true);
   t.ir.callVoid("probeStore", address, NONE, size);
   t.ir.callVoid("mmxEnter");
@@ -357,6 +362,7 @@ export const mmxMovqStore: Emit = mmx((t, i) => {
     writeMmx(t, i.rm, mmOffset(i.reg));
     return;
   }
+  reportPending(t);
   const address = t.linear(i, 8, true);
   t.ir.callVoid("probeStore", address, NONE, 8);
   t.ir.callVoid("mmxEnter");
@@ -438,6 +444,7 @@ export const insert = (log: number): Emit =>
   });
 
 export const mmxInsertWord: Emit = mmx((t, i) => {
+  if (!t.isReg(i)) reportPending(t);
   const { ir } = t;
   const value = t.isReg(i) ? t.reg(i.rm) : t.load(t.linear(i, 2, false), 2);
   ir.callVoid("mmxEnter");

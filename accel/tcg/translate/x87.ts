@@ -11,6 +11,8 @@ import { RAX, type Translator } from "./translator.ts";
 type Emit = OpcodeRow["emit"];
 
 const NM = 7;
+/** An unmasked exception is pending. */
+const STATUS_ES = 0x80;
 const SEGMENT_SHIFT = 11;
 const KIND_SHIFT = 16;
 const OP_SHIFT = 20;
@@ -43,6 +45,15 @@ function unavailable(t: Translator): boolean {
   if ((t.hflags & (HF_EM | HF_TS)) === 0) return false;
   t.raise(NM);
   return true;
+}
+
+/** Reports a pending exception: it comes before those of a memory operand. */
+export function reportPending(t: Translator): void {
+  const { ir } = t;
+  const none = ir.label();
+  ir.brIf("br_tsteq32", ir.envLoad("envld16u", ENV.fpStatus), ir.constU(STATUS_ES), none);
+  ir.callVoid("x87Wait", NONE, NONE, 0);
+  ir.bind(none);
 }
 
 /** The opcode as the x87 unit records it. */
@@ -91,6 +102,7 @@ const memory =
   (t, i) => {
     if (unavailable(t)) return;
     const { number, size } = KINDS[kind];
+    reportPending(t);
     const { offset, address } = operand(t, i, size, write);
     const value = byAddress ? address : t.load(address, size);
     const imm = fop(i) | ((t.segmentOf(i) + 1) << SEGMENT_SHIFT) | (number << KIND_SHIFT) | flags;
@@ -113,6 +125,7 @@ export const control =
 
 export const loadControl: Emit = (t, i) => {
   if (unavailable(t)) return;
+  reportPending(t);
   t.ir.callVoid("x87LoadControl", t.readE(i, 2));
 };
 
@@ -136,6 +149,7 @@ export const environment =
     const wide = i.opSize !== 2;
     const isProtected = (t.hflags & HF_PE) !== 0 && (t.hflags & HF_VM) === 0;
     const size = (wide ? 28 : 14) + (registers ? 80 : 0);
+    if (!write) reportPending(t);
     t.ir.callVoid(helper, t.linear(i, size, write), NONE, (wide ? 1 : 0) | (isProtected ? 2 : 0));
   };
 
