@@ -13,7 +13,7 @@ import {
   HF_VM,
 } from "./generated/env";
 import { portIn, portOut } from "./host";
-import { loadU16K, probeWrite } from "./mmu";
+import { checkAlignment, loadU16K, probeWrite } from "./mmu";
 import { ATTR_P } from "./registers";
 import { attrType, TYPE_TSS32, TYPE_TSS32_BUSY } from "./segments";
 
@@ -38,6 +38,12 @@ export function checkPort(env: u32, port: u32, size: u32): void {
   if (bits & ((1 << size) - 1)) raiseError(env, EXC_GP, 0);
 }
 
+/** IR: raises #GP(0) unless `imm` bytes may be read or written at port `a`. */
+export function permitPort(env: u32, a: u64, _b: u64, imm: i32): u64 {
+  checkPort(env, <u32>a & 0xffff, imm);
+  return 0;
+}
+
 /** IR: IN of `imm` bytes from port `a`. */
 export function ioIn(env: u32, a: u64, _b: u64, imm: i32): u64 {
   const port = <u32>a & 0xffff;
@@ -58,6 +64,7 @@ export function ioOut(env: u32, a: u64, b: u64, imm: i32): u64 {
 
 /** IR: before INS reads its port: raises what a store of `imm` bytes at linear address `a` would raise. */
 export function probeStore(env: u32, a: u64, _b: u64, imm: i32): u64 {
+  checkAlignment(env, a, imm);
   probeWrite(env, a, imm);
   return 0;
 }

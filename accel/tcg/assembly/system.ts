@@ -67,20 +67,13 @@ export function cpuid(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
 
 /** IR: BOUND: index `a` against the two signed bounds of `imm` bytes at linear address `b`. */
 export function bound(env: u32, a: u64, b: u64, imm: i32): u64 {
-  let index: i32;
-  let lower: i32;
-  let upper: i32;
-  if (imm === 2) {
-    index = <i16>a;
-    lower = <i16>loadU16(env, b);
-    upper = <i16>loadU16(env, b + 2);
-  } else {
-    index = <i32>a;
-    lower = <i32>loadU32(env, b);
-    upper = <i32>loadU32(env, b + 4);
-  }
-  if (index < lower || index > upper) raise(env, EXC_BR);
+  const index: i32 = imm === 2 ? <i32>(<i16>a) : <i32>a;
+  if (index < boundAt(env, b, imm) || index > boundAt(env, b + imm, imm)) raise(env, EXC_BR);
   return 0;
+}
+
+function boundAt(env: u32, address: u64, size: i32): i32 {
+  return size === 2 ? <i32>(<i16>loadU16(env, address)) : <i32>loadU32(env, address);
 }
 
 /** IR: MONITOR: no extensions in RCX (`a`). */

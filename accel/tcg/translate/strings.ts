@@ -119,8 +119,8 @@ export const cmps =
       repeated(t, i, CMPS, size);
       return;
     }
-    const left = loadSource(t, i, size);
     const right = t.load(targetAddress(t, i, size, false), size);
+    const left = loadSource(t, i, size);
     moveOn(t, i, RSI, size);
     moveOn(t, i, RDI, size);
     compare(t, left, right, size);
@@ -132,11 +132,17 @@ function goOn(t: Translator): void {
   t.endLookup();
 }
 
+/** The permission is checked before memory is looked at, and even if nothing is repeated. */
+function permitPort(t: Translator, size: number): void {
+  if (t.protectedMode && (t.vm86 || t.cpl > t.iopl)) t.ir.callVoid("permitPort", t.reg(RDX), NONE, size);
+}
+
 /** INS and OUTS: ports have at most four bytes. */
 export const ins =
   (byte: boolean) =>
   (t: Translator, i: Insn): void => {
     const size = Math.min(sizeOf(i, byte), 4);
+    permitPort(t, size);
     if (i.rep !== 0) repeated(t, i, INS, size);
     else {
       const address = targetAddress(t, i, size, true);
@@ -153,6 +159,7 @@ export const outs =
   (byte: boolean) =>
   (t: Translator, i: Insn): void => {
     const size = Math.min(sizeOf(i, byte), 4);
+    permitPort(t, size);
     if (i.rep !== 0) repeated(t, i, OUTS, size);
     else {
       const value = loadSource(t, i, size);

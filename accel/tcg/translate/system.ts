@@ -248,31 +248,34 @@ const CONTROL_SLOTS: Readonly<Record<number, Value>> = { 0: ENV.cr0, 2: ENV.cr2,
 
 const pointerSize = (t: Translator): number => (t.code64 ? 8 : 4);
 
+/** #UD for a register that there is not, else #GP outside ring 0. True if it raises one. */
+function refused(t: Translator, exists: boolean): boolean {
+  if (!exists) t.raise(EXC_UD);
+  else if (t.cpl !== 0) t.raiseZero(EXC_GP);
+  else return false;
+  return true;
+}
+
+const hasControl = (t: Translator, i: Insn): boolean => i.reg in CONTROL_SLOTS || (i.reg === 8 && t.code64);
+
 export const movFromControl: Emit = (t, i) => {
-  const slot = i.reg === 8 && t.code64 ? t.ir.call("readCr8") : CONTROL_SLOTS[i.reg];
-  if (slot === undefined) t.raise(EXC_UD);
-  else t.writeReg(i.rm, pointerSize(t), slot, true);
+  if (refused(t, hasControl(t, i))) return;
+  t.writeReg(i.rm, pointerSize(t), i.reg === 8 ? t.ir.call("readCr8") : CONTROL_SLOTS[i.reg], true);
 };
 
 export const movToControl: Emit = (t, i) => {
-  if (!(i.reg in CONTROL_SLOTS || (i.reg === 8 && t.code64))) {
-    t.raise(EXC_UD);
-    return;
-  }
+  if (refused(t, hasControl(t, i))) return;
   t.ir.callVoid("writeControl", t.zext(t.reg(i.rm), pointerSize(t)), NONE, i.reg);
   t.endMain();
 };
 
 export const movFromDebug: Emit = (t, i) => {
-  if (i.reg > 7) t.raise(EXC_UD);
-  else t.writeReg(i.rm, pointerSize(t), t.ir.call("readDebug", NONE, NONE, i.reg), true);
+  if (refused(t, i.reg < 8)) return;
+  t.writeReg(i.rm, pointerSize(t), t.ir.call("readDebug", NONE, NONE, i.reg), true);
 };
 
 export const movToDebug: Emit = (t, i) => {
-  if (i.reg > 7) {
-    t.raise(EXC_UD);
-    return;
-  }
+  if (refused(t, i.reg < 8)) return;
   t.ir.callVoid("writeDebug", t.zext(t.reg(i.rm), pointerSize(t)), NONE, i.reg);
   t.endMain();
 };
@@ -339,11 +342,12 @@ export const storeSystem =
     t.writeE(i, value, t.isReg(i) ? i.opSize : 2);
   };
 
-/** LLDT, LTR */
+/** LLDT, LTR: no operand is read where they are not allowed. */
 export const loadSystem =
   (helper: "lldt" | "ltr"): Emit =>
-  (t, i) =>
-    t.ir.callVoid(helper, t.readE(i, 2));
+  (t, i) => {
+    if (!refused(t, t.protectedMode && !t.vm86)) t.ir.callVoid(helper, t.readE(i, 2));
+  };
 
 /** LAR, LSL: the destination stays when the selector is not visible. */
 export const descriptorField =
@@ -372,19 +376,16 @@ export const arpl: Emit = (t, i) => {
     return;
   }
   const { ir } = t;
-  const address = t.isReg(i) ? NONE : t.linear(i, 2, true);
-  const before = address === NONE ? t.reg(i.rm) : t.load(address, 2);
+  const before = ir.temp();
+  ir.mov(before, t.readE(i, 2));
+  const rpl = ir.binary("and32", t.reg(i.reg), ir.const(3));
+  const enough = ir.label();
+  ir.brIf("br_geu32", ir.binary("and32", before, ir.const(3)), rpl, enough);
+  t.writeE(i, ir.binary("or32", ir.binary("and32", before, ir.const(~3)), rpl), 2);
+  ir.bind(enough);
   t.syncCc();
-  const after = ir.call("arpl", before, t.reg(i.reg));
+  ir.callVoid("arpl", before, t.reg(i.reg));
   t.flagsFromHelper();
-  if (address === NONE) {
-    t.writeReg(i.rm, 2, after, true);
-    return;
-  }
-  const same = ir.label();
-  ir.brIf("br_eq64", before, after, same);
-  t.store(address, after, 2);
-  ir.bind(same);
 };
 
 // ---- the rest

@@ -120,8 +120,8 @@ row(1, 0x01, "monitor", "", monitor, { reg: 1, rm: 0, ...REGISTER, feature: "mon
 row(1, 0x01, "mwait", "", mwait, { reg: 1, rm: 1, ...REGISTER, feature: "monitor" });
 row(1, 0x01, "clac", "", alignmentCheck(false), { reg: 1, rm: 2, ...REGISTER, feature: "smap" });
 row(1, 0x01, "stac", "", alignmentCheck(true), { reg: 1, rm: 3, ...REGISTER, feature: "smap" });
-row(1, 0x01, "xgetbv", "", xgetbv, { reg: 2, rm: 0, ...REGISTER, feature: "xsave" });
-row(1, 0x01, "xsetbv", "", xsetbv, { reg: 2, rm: 1, ...REGISTER, feature: "xsave" });
+row(1, 0x01, "xgetbv", "", xgetbv, { reg: 2, rm: 0, prefix: "none", ...REGISTER, feature: "xsave" });
+row(1, 0x01, "xsetbv", "", xsetbv, { reg: 2, rm: 1, prefix: "none", ...REGISTER, feature: "xsave" });
 row(1, 0x01, "swapgs", "", swapgs, { reg: 7, rm: 0, ...REGISTER, ...ONLY64, ...RING0 });
 row(1, 0x01, "rdtscp", "", helper("rdtsc", 1), { reg: 7, rm: 1, ...REGISTER, feature: "rdtscp" });
 
@@ -134,10 +134,10 @@ row(1, 0x06, "clts", "", clts, RING0);
 row(1, 0x07, "sysret", "", systemReturn("sysret"), { feature: "syscall" });
 row(1, 0x08, "invd", "", nothing, RING0);
 row(1, 0x09, "wbinvd", "", nothing, RING0);
-row(1, 0x20, "mov", "Ry Cy", movFromControl, RING0);
-row(1, 0x21, "mov", "Ry Dy", movFromDebug, RING0);
-row(1, 0x22, "mov", "Cy Ry", movToControl, RING0);
-row(1, 0x23, "mov", "Dy Ry", movToDebug, RING0);
+row(1, 0x20, "mov", "Ry Cy", movFromControl);
+row(1, 0x21, "mov", "Ry Dy", movFromDebug);
+row(1, 0x22, "mov", "Cy Ry", movToControl);
+row(1, 0x23, "mov", "Dy Ry", movToDebug);
 row(1, 0x30, "wrmsr", "", helperThenLookup("wrmsr"), { ...RING0, feature: "msr" });
 row(1, 0x31, "rdtsc", "", helper("rdtsc"), { feature: "tsc" });
 row(1, 0x32, "rdmsr", "", helper("rdmsr"), { ...RING0, feature: "msr" });
