@@ -7,7 +7,7 @@ import { EXC_DE, EXC_GP, raise, raiseError } from "./fault";
 import { getFlags, setFlags } from "./flags";
 import { CC_A, CC_C, CC_P, CC_S, CC_Z, ENV_REGS } from "./generated/env";
 import { random } from "./host";
-import { loadU64, probeWrite, storeU64 } from "./mmu";
+import { checkAlignment, loadU64, probeWrite, storeU64 } from "./mmu";
 
 const RAX: u32 = ENV_REGS;
 const RCX: u32 = ENV_REGS + 8;
@@ -206,6 +206,7 @@ export function aad(env: u32, _a: u64, _b: u64, imm: i32): u64 {
 
 /** IR: CMPXCHG8B at linear address `a`. The operand is written in either case. */
 export function cmpxchg8b(env: u32, a: u64, _b: u64, _imm: i32): u64 {
+  checkAlignment(env, a, 8);
   probeWrite(env, a, 8);
   const old = loadU64(env, a);
   const expected = (load<u64>(env + RAX) & 0xffffffff) | (load<u64>(env + RDX) << 32);

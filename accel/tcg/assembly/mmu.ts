@@ -131,11 +131,22 @@ function wrap(env: u32, address: u64): u64 {
   return load<u64>(env + ENV_EFER) & EFER_LMA ? address : address & 0xffffffff;
 }
 
-/** True (with #AC in env) if the access is misaligned while alignment is checked. */
+/** True (with #AC in env) if the access is misaligned while alignment is checked. Addresses not canonical come first. */
 function misaligned(env: u32, index: u32, address: u64, size: i32): bool {
   if (index !== MMU_USER_ALIGN || !(address & <u64>(size - 1))) return false;
+  if (load<u64>(env + ENV_EFER) & EFER_LMA && !isCanonical(address)) return false;
   setFault(env, EXC_AC, 0);
   return true;
+}
+
+/** Whether misaligned accesses raise #AC. */
+export function checksAlignment(env: u32): bool {
+  return currentIndex(env) === MMU_USER_ALIGN;
+}
+
+/** Raises #AC if it is due for an operand that has to be a multiple of `size`: before its parts are looked at. */
+export function checkAlignment(env: u32, address: u64, size: i32): void {
+  if (misaligned(env, currentIndex(env), address, size)) rethrow();
 }
 
 function crosses(address: u64, size: i32): bool {
@@ -226,9 +237,14 @@ export function slowStore(env: u32, address: u64, size: i32, value: u64): void {
   writeAt(env, currentIndex(env), address, size, value);
 }
 
+/** Accesses of 16 bytes are not checked for alignment by #AC. */
+function index128(env: u32): u32 {
+  return checksAlignment(env) ? MMU_USER : currentIndex(env);
+}
+
 /** Loads 16 bytes into env + destination. */
 export function slowLoad128(env: u32, address: u64, destination: u32): void {
-  const index = currentIndex(env);
+  const index = index128(env);
   const low = readAt(env, index, address, 8);
   if (load<i32>(env + ENV_EXC_VECTOR) >= 0) return;
   const high = readAt(env, index, address + 8, 8);
@@ -239,7 +255,7 @@ export function slowLoad128(env: u32, address: u64, destination: u32): void {
 
 /** Stores 16 bytes from env + source. */
 export function slowStore128(env: u32, address: u64, source: u32): void {
-  const index = currentIndex(env);
+  const index = index128(env);
   if (crosses(address, 16)) {
     if (resolve(env, index, wrap(env, address), ACCESS_WRITE) & PLACE_FAULT) return;
     if (resolve(env, index, wrap(env, (address & PAGE_MASK) + 0x1000), ACCESS_WRITE) & PLACE_FAULT) return;

@@ -7,6 +7,7 @@
  *  - The result is that of moving one element after the other, also when source and destination overlap.
  *  - A call handles at most MAX_BYTES and then asks to be called again, so that interrupts can be taken in between;
  *    EFLAGS.RF is set meanwhile, as the manual wants it in the image that such an interrupt pushes.
+ *  - SCAS and CMPS change the flags when a call returns, not where one faults.
  *  - While stepping or with breakpoints, a call handles one element.
  */
 
@@ -30,6 +31,7 @@ import {
 } from "./generated/env";
 import { notifyWrite } from "./host";
 import {
+  checksAlignment,
   loadU8,
   loadU16,
   loadU32,
@@ -208,10 +210,14 @@ function compared(op: u32): bool {
   return op === STRING_SCAS || op === STRING_CMPS;
 }
 
-function setCompareFlags(env: u32, size: u32, left: u64, right: u64): void {
+/** What SCAS or CMPS compared last in this call. */
+let lastLeft: u64 = 0;
+let lastRight: u64 = 0;
+
+function setCompareFlags(env: u32, size: u32): void {
   store<u64>(env + ENV_CC_OP, CC_SUB + (31 - clz<u32>(size)));
-  store<u64>(env + ENV_CC_SRC, right);
-  store<u64>(env + ENV_CC_DST, left - right);
+  store<u64>(env + ENV_CC_SRC, lastRight);
+  store<u64>(env + ENV_CC_DST, lastLeft - lastRight);
 }
 
 /**
@@ -230,8 +236,10 @@ export function repeatString(env: u32, _a: u64, _b: u64, imm: i32): u64 {
   let bytes: u32 = 0;
   let singles: u32 = 0;
   let count = get(env, RCX, addressSize);
+  let more = false;
   while (count) {
-    if (bytes >= MAX_BYTES || singles >= MAX_SINGLE || (isSlow && singles)) return interrupted(env);
+    more = bytes >= MAX_BYTES || singles >= MAX_SINGLE || (isSlow && singles !== 0);
+    if (more) break;
     const run = isSlow || op >= STRING_INS ? 0 : bulk(env, op, size, addressSize, segment, whileEqual, down, count);
     if (run) {
       bytes += (run & 0xffff) * size;
@@ -244,7 +252,8 @@ export function repeatString(env: u32, _a: u64, _b: u64, imm: i32): u64 {
     }
     count = get(env, RCX, addressSize);
   }
-  return finish(env);
+  if (compared(op) && bytes + singles) setCompareFlags(env, size);
+  return more ? interrupted(env) : finish(env);
 }
 
 function finish(env: u32): u64 {
@@ -272,12 +281,14 @@ function single(env: u32, op: u32, size: u32, addressSize: u32, segment: u32, wh
   let destination: u64 = 0;
   let left: u64 = 0;
   let ends = false;
+  let right: u64 = 0;
   if (op >= STRING_INS) checkPort(env, <u32>load<u16>(env + RDX), size);
+  if (compared(op)) right = loadElement(env, linear(env, SEG_ES, get(env, RDI, addressSize), size, false), size);
   if (usesSource(op)) {
     source = linear(env, segment, get(env, RSI, addressSize), size, false);
     left = loadElement(env, source, size);
   }
-  if (usesDestination(op)) destination = linear(env, SEG_ES, get(env, RDI, addressSize), size, writes(op));
+  if (writes(op)) destination = linear(env, SEG_ES, get(env, RDI, addressSize), size, true);
   switch (op) {
     case STRING_MOVS:
       storeElement(env, destination, size, left);
@@ -297,8 +308,8 @@ function single(env: u32, op: u32, size: u32, addressSize: u32, segment: u32, wh
       break;
     default: {
       if (op === STRING_SCAS) left = accumulator(env, size);
-      const right = loadElement(env, destination, size);
-      setCompareFlags(env, size, left, right);
+      lastLeft = left;
+      lastRight = right;
       ends = (left === right) !== (whileEqual !== 0);
     }
   }
@@ -333,35 +344,26 @@ function bulk(
 ): u32 {
   let n = count < 4096 ? <u32>count : 4096;
   const step: u64 = down ? 0 - <u64>size : size;
-  let source: u64 = 0;
-  let destination: u64 = 0;
-  if (usesSource(op)) {
-    const offset = get(env, RSI, addressSize);
-    source = linear(env, segment, offset, size, false);
-    n = limitRun(n, source, offset, size, addressSize, down);
-    if (n < 2 || !runInside(env, segment, offset, offset + step * (n - 1), size)) return 0;
-  }
-  if (usesDestination(op)) {
-    const offset = get(env, RDI, addressSize);
-    destination = linear(env, SEG_ES, offset, size, writes(op));
-    n = limitRun(n, destination, offset, size, addressSize, down);
-    if (n < 2 || !runInside(env, SEG_ES, offset, offset + step * (n - 1), size)) return 0;
-  }
   let from: u32 = 0;
   let to: u32 = 0;
   let notify = false;
-  if (usesSource(op)) {
-    const place = resolveData(env, source, ACCESS_READ);
+  for (let side = 0; side < 2; side++) {
+    // CMPS looks at its destination first.
+    const isSource = (side === 0) !== (op === STRING_CMPS);
+    if (!(isSource ? usesSource(op) : usesDestination(op))) continue;
+    const isWritten = !isSource && writes(op);
+    const index = isSource ? segment : SEG_ES;
+    const offset = get(env, isSource ? RSI : RDI, addressSize);
+    const address = linear(env, index, offset, size, isWritten);
+    n = limitRun(n, address, offset, size, addressSize, down);
+    if (n < 2 || !runInside(env, index, offset, offset + step * (n - 1), size)) return 0;
+    if (checksAlignment(env) && address & (size - 1)) return 0;
+    const place = resolveData(env, address, isWritten ? ACCESS_WRITE : ACCESS_READ);
     if (place & PLACE_FAULT) rethrow();
     if (place & (PLACE_MMIO | PLACE_WATCH)) return 0;
-    from = <u32>place;
-  }
-  if (usesDestination(op)) {
-    const place = resolveData(env, destination, writes(op) ? ACCESS_WRITE : ACCESS_READ);
-    if (place & PLACE_FAULT) rethrow();
-    if (place & (PLACE_MMIO | PLACE_WATCH)) return 0;
-    to = <u32>place;
-    notify = (place & PLACE_NOTIFY) !== 0;
+    if (isSource) from = <u32>place;
+    else to = <u32>place;
+    if (place & PLACE_NOTIFY) notify = isWritten;
   }
   const bytes = n * size;
   let result = n;
@@ -404,6 +406,7 @@ function compareRun(env: u32, op: u32, size: u32, whileEqual: u32, down: bool, n
     ended = (left === right) !== (whileEqual !== 0);
     done++;
   }
-  setCompareFlags(env, size, left, right);
+  lastLeft = left;
+  lastRight = right;
   return ended ? done | 0x80000000 : done;
 }

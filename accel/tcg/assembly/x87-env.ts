@@ -15,7 +15,7 @@ import {
   ENV_FP_TOP,
   ENV_SCRATCH,
 } from "./generated/env";
-import { loadU16, probeWrite, storeU16, storeU32, storeU64 } from "./mmu";
+import { checkAlignment, loadU16, probeWrite, storeU16, storeU32 } from "./mmu";
 import { A, classOf, NORMAL, unpack80, ZERO } from "./softfloat/core";
 import { checkPending, SW_B, SW_ES, st, summarize } from "./x87";
 
@@ -165,13 +165,20 @@ function takeEnvironment(env: u32, imm: i32): void {
   summarize(env);
 }
 
-function readImage(env: u32, address: u64, size: u32): void {
+/** Images consist of words or doublewords. */
+function checkImageAlignment(env: u32, address: u64, imm: i32): void {
+  checkAlignment(env, address, imm & FORMAT_32 ? 4 : 2);
+}
+
+function readImage(env: u32, address: u64, size: u32, imm: i32): void {
+  checkImageAlignment(env, address, imm);
   const at = env + BUFFER;
   for (let offset: u32 = 0; offset < size; offset += 2) store<u16>(at + offset, <u16>loadU16(env, address + offset));
 }
 
 /** FNSTENV at a; then all exceptions are masked. */
 export function x87StoreEnvironment(env: u32, address: u64, _b: u64, imm: i32): u64 {
+  checkImageAlignment(env, address, imm);
   probeWrite(env, address, environmentSize(imm));
   storeEnvironment(env, address, imm);
   store<u32>(env + ENV_FP_CONTROL, load<u32>(env + ENV_FP_CONTROL) | 0x3f);
@@ -182,7 +189,7 @@ export function x87StoreEnvironment(env: u32, address: u64, _b: u64, imm: i32): 
 /** FLDENV */
 export function x87LoadEnvironment(env: u32, address: u64, _b: u64, imm: i32): u64 {
   checkPending(env);
-  readImage(env, address, environmentSize(imm));
+  readImage(env, address, environmentSize(imm), imm);
   takeEnvironment(env, imm);
   return 0;
 }
@@ -190,12 +197,13 @@ export function x87LoadEnvironment(env: u32, address: u64, _b: u64, imm: i32): u
 /** FNSAVE: environment and registers, then FNINIT. */
 export function x87Save(env: u32, address: u64, _b: u64, imm: i32): u64 {
   const size = environmentSize(imm);
+  checkImageAlignment(env, address, imm);
   probeWrite(env, address, size + 80);
   storeEnvironment(env, address, imm);
   for (let i: u32 = 0; i < 8; i++) {
     const slot = st(env, i);
-    storeU64(env, address + size + i * 10, load<u64>(slot));
-    storeU16(env, address + size + i * 10 + 8, load<u64>(slot, 8));
+    const at = address + size + i * 10;
+    for (let offset: u32 = 0; offset < 10; offset += 2) storeU16(env, at + offset, <u64>load<u16>(slot + offset));
   }
   fninit(env);
   return 0;
@@ -205,7 +213,7 @@ export function x87Save(env: u32, address: u64, _b: u64, imm: i32): u64 {
 export function x87Restore(env: u32, address: u64, _b: u64, imm: i32): u64 {
   checkPending(env);
   const size = environmentSize(imm);
-  readImage(env, address, size + 80);
+  readImage(env, address, size + 80, imm);
   takeEnvironment(env, imm);
   const at = env + BUFFER + size;
   for (let i: u32 = 0; i < 8; i++) {

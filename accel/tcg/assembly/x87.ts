@@ -22,7 +22,7 @@ import {
   ENV_SEG_SELECTOR,
 } from "./generated/env";
 import { ferr } from "./host";
-import { loadU16, loadU64, probeWrite, storeU16, storeU32, storeU64 } from "./mmu";
+import { checkAlignment, loadU16, loadU64, probeWrite, storeU16, storeU32, storeU64 } from "./mmu";
 import { CR0_NE } from "./registers";
 import {
   A,
@@ -527,6 +527,7 @@ export function x87Store(env: u32, address: u64, rip: u64, imm: i32): u64 {
     } else if (kind < KIND_M80) {
       storeU64(env, address, value);
     } else {
+      checkAlignment(env, address, 8);
       probeWrite(env, address, 10);
       storeU64(env, address, value);
       storeU16(env, address + 8, <u64>se);

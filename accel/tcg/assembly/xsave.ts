@@ -24,7 +24,7 @@ import {
   HF_CPL,
   HF_CS64,
 } from "./generated/env";
-import { loadU64, probeRead, probeWrite, storeU16, storeU32, storeU64 } from "./mmu";
+import { checkAlignment, loadU64, probeRead, probeWrite, storeU16, storeU32, storeU64 } from "./mmu";
 import { CR4_OSFXSR } from "./registers";
 import { st, summarize } from "./x87";
 import { fninit, setControlWord, setStatusWord, statusWord } from "./x87-env";
@@ -34,6 +34,8 @@ const EFER_FFXSR: u64 = 1 << 14;
 const XCR0_X87: u64 = 1;
 const XCR0_SSE: u64 = 2;
 const XCR0_AVX: u64 = 4;
+const MXCSR_OFFSET: u32 = 24;
+const XMM_OFFSET: u32 = 160;
 const LEGACY_SIZE: u32 = 512;
 const HEADER_SIZE: u32 = 64;
 const YMM_OFFSET: u32 = LEGACY_SIZE + HEADER_SIZE;
@@ -42,7 +44,8 @@ const BUFFER: u32 = ENV_SCRATCH + 256;
 /** imm of the save and restore helpers: REX.W. */
 const REX_W: i32 = 1;
 
-function checkAlignment(env: u32, address: u64, alignment: u64): void {
+function requireAlignment(env: u32, address: u64, alignment: u64): void {
+  checkAlignment(env, address, 4);
   if (address & (alignment - 1)) raiseError(env, EXC_GP, 0);
 }
 
@@ -86,13 +89,12 @@ function saveX87(env: u32, address: u64, wide: bool): void {
 
 function saveXmm(env: u32, address: u64): void {
   const count = xmmCount(env) * 2;
-  for (let i: u32 = 0; i < count; i++) storeU64(env, address + 160 + i * 8, load<u64>(env + ENV_XMM + i * 8));
+  for (let i: u32 = 0; i < count; i++) storeU64(env, address + XMM_OFFSET + i * 8, load<u64>(env + ENV_XMM + i * 8));
 }
 
-/** Reads `size` bytes into the buffer. */
-function readImage(env: u32, address: u64, size: u32): void {
-  for (let offset: u32 = 0; offset < size; offset += 8)
-    store<u64>(env + BUFFER + offset, loadU64(env, address + offset));
+/** Reads a part of an image into the buffer. */
+function readImage(env: u32, address: u64, from: u32, to: u32): void {
+  for (let offset = from; offset < to; offset += 8) store<u64>(env + BUFFER + offset, loadU64(env, address + offset));
 }
 
 function restoreX87(env: u32, wide: bool): void {
@@ -123,26 +125,26 @@ function restoreX87(env: u32, wide: bool): void {
 
 function restoreXmm(env: u32): void {
   const count = xmmCount(env) * 2;
-  for (let i: u32 = 0; i < count; i++) store<u64>(env + ENV_XMM + i * 8, load<u64>(env + BUFFER + 160 + i * 8));
+  for (let i: u32 = 0; i < count; i++) store<u64>(env + ENV_XMM + i * 8, load<u64>(env + BUFFER + XMM_OFFSET + i * 8));
 }
 
 /** FXSAVE at a */
 export function fxsave(env: u32, address: u64, _b: u64, imm: i32): u64 {
-  checkAlignment(env, address, 16);
+  requireAlignment(env, address, 16);
   probeWrite(env, address, LEGACY_SIZE);
   saveX87(env, address, (imm & REX_W) !== 0);
-  storeU32(env, address + 24, <u64>load<u32>(env + ENV_MXCSR));
-  storeU32(env, address + 28, <u64>MXCSR_MASK);
+  storeU32(env, address + MXCSR_OFFSET, <u64>load<u32>(env + ENV_MXCSR));
+  storeU32(env, address + MXCSR_OFFSET + 4, <u64>MXCSR_MASK);
   if (!fastForm(env)) saveXmm(env, address);
   return 0;
 }
 
 /** FXRSTOR */
 export function fxrstor(env: u32, address: u64, _b: u64, imm: i32): u64 {
-  checkAlignment(env, address, 16);
-  readImage(env, address, LEGACY_SIZE);
+  requireAlignment(env, address, 16);
+  readImage(env, address, 0, LEGACY_SIZE);
   const useSse = (load<u64>(env + ENV_CR4) & CR4_OSFXSR) !== 0;
-  const mxcsr = load<u32>(env + BUFFER + 24);
+  const mxcsr = load<u32>(env + BUFFER + MXCSR_OFFSET);
   if (mxcsr & ~MXCSR_MASK) raiseError(env, EXC_GP, 0);
   restoreX87(env, (imm & REX_W) !== 0);
   store<u32>(env + ENV_MXCSR, mxcsr);
@@ -186,18 +188,22 @@ function inUse(env: u32): u64 {
 
 /** XSAVE and (imm bit 1) XSAVEOPT at a; b = EDX:EAX. */
 export function xsave(env: u32, address: u64, mask: u64, imm: i32): u64 {
-  checkAlignment(env, address, 64);
+  requireAlignment(env, address, 64);
   const components = requested(env, mask);
   const used = inUse(env);
   // XSAVEOPT does not write what is in its initial configuration.
   const write = imm & 2 ? components & used : components;
   const avx = (write & XCR0_AVX) !== 0;
-  probeWrite(env, address, YMM_OFFSET + (avx ? 256 : 0));
+  if (write & XCR0_X87) probeWrite(env, address, XMM_OFFSET);
+  if (components & (XCR0_SSE | XCR0_AVX)) probeWrite(env, address + MXCSR_OFFSET, 8);
+  if (write & XCR0_SSE) probeWrite(env, address + XMM_OFFSET, xmmCount(env) * 16);
+  if (avx) probeWrite(env, address + YMM_OFFSET, xmmCount(env) * 16);
+  probeWrite(env, address + LEGACY_SIZE, HEADER_SIZE);
   const header = loadU64(env, address + LEGACY_SIZE);
   if (write & XCR0_X87) saveX87(env, address, (imm & REX_W) !== 0);
   if (components & (XCR0_SSE | XCR0_AVX)) {
-    storeU32(env, address + 24, <u64>load<u32>(env + ENV_MXCSR));
-    storeU32(env, address + 28, <u64>MXCSR_MASK);
+    storeU32(env, address + MXCSR_OFFSET, <u64>load<u32>(env + ENV_MXCSR));
+    storeU32(env, address + MXCSR_OFFSET + 4, <u64>MXCSR_MASK);
   }
   if (write & XCR0_SSE) saveXmm(env, address);
   if (avx) {
@@ -212,17 +218,19 @@ export function xsave(env: u32, address: u64, mask: u64, imm: i32): u64 {
 
 /** XRSTOR; b = EDX:EAX. */
 export function xrstor(env: u32, address: u64, mask: u64, imm: i32): u64 {
-  checkAlignment(env, address, 64);
+  requireAlignment(env, address, 64);
   const components = requested(env, mask);
+  if (components & (XCR0_SSE | XCR0_AVX)) readImage(env, address, MXCSR_OFFSET, MXCSR_OFFSET + 8);
   const present = loadU64(env, address + LEGACY_SIZE);
   // The compacted form (XCOMP_BV bit 63) is not advertised: both reserved words have to be zero.
   const reserved = loadU64(env, address + LEGACY_SIZE + 8) | loadU64(env, address + LEGACY_SIZE + 16);
   if (present & ~load<u64>(env + ENV_XCR0) || reserved) raiseError(env, EXC_GP, 0);
   const restore = components & present;
-  if (restore & XCR0_AVX) probeRead(env, address + YMM_OFFSET, 256);
-  readImage(env, address, LEGACY_SIZE);
+  if (restore & XCR0_AVX) probeRead(env, address + YMM_OFFSET, xmmCount(env) * 16);
+  if (restore & XCR0_SSE) readImage(env, address, XMM_OFFSET, XMM_OFFSET + xmmCount(env) * 16);
+  if (restore & XCR0_X87) readImage(env, address, 0, XMM_OFFSET);
   if (components & (XCR0_SSE | XCR0_AVX)) {
-    const mxcsr = load<u32>(env + BUFFER + 24);
+    const mxcsr = load<u32>(env + BUFFER + MXCSR_OFFSET);
     if (mxcsr & ~MXCSR_MASK) raiseError(env, EXC_GP, 0);
     store<u32>(env + ENV_MXCSR, mxcsr);
   }
