@@ -1,6 +1,6 @@
 /** Register contents after power-up reset and after INIT. Intel SDM volume 3, section 10.1.1, table 10-1. */
 
-import { clearState, type State } from "../../../core/state/state.ts";
+import { clearState, loadState, type SavedState, type State } from "../../../core/state/state.ts";
 import { CC_EFLAGS, CPU_STATE } from "../env.ts";
 
 const CS = 1;
@@ -24,12 +24,7 @@ type CpuState = State<typeof CPU_STATE>;
 
 /** Everything as after power-up. `signature` is CPUID(1).EAX, which EDX holds. TLBs and hflags are the caller's. */
 export function resetState(s: CpuState, signature: number): void {
-  const { pageMap, instructions, tlbMisses, tlbFlushes, pageFaults } = s;
-  const features = Array.from(s.features);
-  clearState(CPU_STATE, s);
-  // What is not the CPU's: where the memory is, and counters since the program started.
-  Object.assign(s, { pageMap, instructions, tlbMisses, tlbFlushes, pageFaults });
-  s.features.set(features);
+  keepSurroundings(s, () => clearState(CPU_STATE, s));
   s.cr0 = CR0_CD_NW | CR0_ET;
   s.mxcsr = MXCSR_RESET;
   s.fpControl = FPU_CONTROL_RESET;
@@ -39,6 +34,21 @@ export function resetState(s: CpuState, signature: number): void {
   s.a20Mask = 0xffffffff;
   s.xcr0 = XCR0_X87;
   resetCommon(s, signature);
+}
+
+/** Loads saved registers. No exception is on its way; TLBs are the caller's. */
+export function loadRegisters(s: CpuState, saved: SavedState): void {
+  keepSurroundings(s, () => loadState(CPU_STATE, s, saved));
+  s.excVector = -1;
+}
+
+/** Keeps what is not the CPU's over a change: where the memory is, CPUID, and counters since the program started. */
+function keepSurroundings(s: CpuState, change: () => void): void {
+  const { pageMap, instructions, tlbMisses, tlbFlushes, pageFaults } = s;
+  const features = Array.from(s.features);
+  change();
+  Object.assign(s, { pageMap, instructions, tlbMisses, tlbFlushes, pageFaults });
+  s.features.set(features);
 }
 
 /** INIT: the FPU, vector registers, MSRs and caches keep their contents. */
