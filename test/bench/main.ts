@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { scratch } from "../tools/guest.ts";
 import { fetchPackages } from "../tools/packages.ts";
+import { debianDisk } from "./disk.ts";
 import { type Emulator, ours, qemu, v86 } from "./emulators.ts";
 import type { Guest, Measured } from "./guest.ts";
 import { boot, compute, workAmd64, workI386 } from "./linux.ts";
@@ -23,7 +24,7 @@ import { Results } from "./results.ts";
 import { endAll } from "./watch.ts";
 
 /** In the order in which they run: the quick ones first. */
-const GUESTS: readonly Guest[] = [start, bareLoops, boot, compute, workAmd64, workI386];
+const GUESTS: readonly Guest[] = [start, bareLoops, boot, compute, workAmd64, workI386, debianDisk];
 
 interface Options {
   readonly guests: readonly Guest[];

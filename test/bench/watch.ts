@@ -43,6 +43,8 @@ export interface WatchOptions {
   readonly onOutput?: (at: number) => boolean;
   /** Text to type when the output has the one before it, in order. */
   readonly answers?: readonly { readonly when: string; readonly type: string }[];
+  /** Called when an answer is typed. */
+  readonly onAnswer?: (at: number) => void;
 }
 
 const LONGEST_LINE = 4096;
@@ -106,6 +108,7 @@ export function watch(command: Command, options: WatchOptions): Promise<Watched>
     unanswered = (unanswered + text).slice(-LONGEST_LINE);
     if (!unanswered.includes(answers[0].when)) return;
     unanswered = "";
+    options.onAnswer?.(at);
     child.stdin.write(answers.shift()!.type);
   };
   child.stdin.on("error", () => {});

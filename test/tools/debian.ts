@@ -23,7 +23,7 @@ export interface UnpackedPackage {
 
 export type Progress = (line: string) => void;
 
-const SUITE = "bookworm";
+export const SUITE = "bookworm";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const LISTS_MAX_AGE_MS = 24 * 3600 * 1000;
 
@@ -69,7 +69,7 @@ function aptOptions(): string[] {
 }
 
 /** The mirror the system itself uses for Debian, or the one the environment names. */
-async function mirror(): Promise<string> {
+export async function mirror(): Promise<string> {
   if (process.env.QEMU_NEXT_DEBIAN_MIRROR) return process.env.QEMU_NEXT_DEBIAN_MIRROR;
   const parts = await readdir("/etc/apt/sources.list.d").catch(() => []);
   for (const file of ["sources.list", ...parts.map((part) => join("sources.list.d", part))]) {

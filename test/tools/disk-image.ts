@@ -25,7 +25,8 @@ export interface DiskImageOptions {
 
 const MIB = 2 ** 20;
 const SECTOR = 512;
-const PARTITION_START = MIB;
+/** Where the one partition begins, in bytes. */
+export const PARTITION_START = MIB;
 const BOOT_CODE_SIZE = 440;
 const PARTITION_ENTRY = 446;
 const DISK_SIGNATURE = 0x716e_7874;
@@ -66,7 +67,8 @@ poweroff -f
 
 const run = promisify(execFile);
 
-async function tool(
+/** Runs a tool of the host's; what it says on failure is the error. */
+export async function tool(
   file: string,
   args: readonly string[],
   debianPackage: string,
@@ -150,27 +152,42 @@ function masterBootRecord(boot: Uint8Array, diskSize: number): Uint8Array {
   return sector;
 }
 
+/** Makes a file, to its size, for a disk with one partition, which `mke2fs -E offset` can fill. */
+export async function createDisk(file: string, sizeMib: number): Promise<void> {
+  const image = await open(file, "w");
+  await image.truncate(sizeMib * MIB);
+  await image.close();
+}
+
+/** Makes a disk bootable: partition table, GRUB's first sector, and GRUB before the partition. */
+export async function installGrub(file: string, sizeMib: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "qemu-next-grub-"));
+  try {
+    const { boot, core } = await makeCore(folder);
+    if (core.length > PARTITION_START - SECTOR)
+      throw new QemuError("disk-image", "GRUB does not fit before the partition");
+    const disk = await open(file, "r+");
+    await disk.write(masterBootRecord(boot, sizeMib * MIB), 0, SECTOR, 0);
+    await disk.write(core, 0, core.length, SECTOR);
+    await disk.close();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** Makes the disk; an old one is replaced in one step. */
 export async function buildDiskImage({ output, script, sizeMib = 128 }: DiskImageOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "qemu-next-disk-"));
   try {
     const root = join(folder, "root");
     await makeRoot(root, script);
-    const { boot, core } = await makeCore(folder);
-    if (core.length > PARTITION_START - SECTOR)
-      throw new QemuError("disk-image", "GRUB does not fit before the partition");
     await makeAtomically(output, async (file) => {
-      const image = await open(file, "w");
-      await image.truncate(sizeMib * MIB);
-      await image.close();
+      await createDisk(file, sizeMib);
       const features = ["-t", "ext4", "-O", "^metadata_csum,^64bit", "-U", FILE_SYSTEM_UUID];
       const place = ["-E", `offset=${PARTITION_START},root_owner=0:0`];
       const blocks = `${(sizeMib - 1) * 1024}k`;
       await tool("mke2fs", ["-q", "-F", ...features, ...place, "-d", root, file, blocks], "e2fsprogs");
-      const disk = await open(file, "r+");
-      await disk.write(masterBootRecord(boot, sizeMib * MIB), 0, SECTOR, 0);
-      await disk.write(core, 0, core.length, SECTOR);
-      await disk.close();
+      await installGrub(file, sizeMib);
     });
   } finally {
     await rm(folder, { recursive: true });
