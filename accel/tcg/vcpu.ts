@@ -455,6 +455,11 @@ export class TcgVcpu implements Vcpu {
       const rip = this.state.rip + BigInt(point.offset);
       this.state.rip = block.hflags & HF_CS64 ? rip : BigInt.asUintN(32, rip);
     }
+    return this.#deliverInstructionFault();
+  }
+
+  /** Delivers the exception that the instruction at rip met. */
+  #deliverInstructionFault(): boolean {
     refineFault(this.state, this.#u8, (offset) => this.#call("locateCode", offset) >>> 0);
     return this.#deliverFault();
   }
@@ -470,7 +475,7 @@ export class TcgVcpu implements Vcpu {
     if (ccOp !== CC_DYNAMIC) state.ccOp = BigInt(ccOp);
     const rip = state.regionRip + BigInt(points[point]);
     state.rip = region.hflags & HF_CS64 ? BigInt.asUintN(64, rip) : BigInt.asUintN(32, rip);
-    if (state.excVector !== EXC_OWN_CODE) return this.#deliverFault();
+    if (state.excVector !== EXC_OWN_CODE) return this.#deliverInstructionFault();
     state.excVector = -1;
     if (!region.dead) this.#cache.kill(region);
     return true;

@@ -12,6 +12,7 @@ import { exceptions } from "./programs/exceptions.ts";
 import { gates } from "./programs/gates.ts";
 import { interrupts } from "./programs/interrupts.ts";
 import { longMode } from "./programs/long-mode.ts";
+import { pae } from "./programs/pae.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
 import { systemCalls } from "./programs/system-calls.ts";
@@ -35,6 +36,7 @@ async function run(program: GuestProgram): Promise<Ended> {
 for (const program of [
   protection,
   paging,
+  pae,
   longMode,
   virtual8086,
   exceptions,

@@ -23,7 +23,7 @@ export const EXC_XM: i32 = 19;
  * An access to an address that is not canonical. The run loop makes it #SS or #GP by looking at the instruction; where
  * it does not, in the delivery of an event, it is #GP.
  */
-export const EXC_NON_CANONICAL: i32 = 257;
+export const EXC_NON_CANONICAL: i32 = 258;
 
 /** Raises an exception without an error code. */
 export function raise(env: u32, vector: i32): void {

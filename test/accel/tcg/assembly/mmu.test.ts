@@ -255,11 +255,11 @@ test("four levels, canonical addresses, accessed bits on every level", () => {
   );
   assert.is(
     cpu.fault(() => read(0x8000_0000_0000n)),
-    "257:0",
+    "258:0",
   );
   assert.is(
     cpu.fault(() => read(0xffff_7fff_ffff_fffen)),
-    "257:0",
+    "258:0",
   );
   assert.is(
     cpu.fault(() => read(0x1_0000_0000n)),
