@@ -77,7 +77,8 @@ export class OracleEngine {
     state.cr0 = 0x80050023n;
     state.cr4 = 0x40620n;
     state.xcr0 = 3n;
-    state.efer = 0x500n;
+    state.efer = 0x501n;
+    state.features.fill(0xffffffff);
     state.hflags = 3;
     // Page tables in the first pages of RAM, data after them.
     const firstData = 4 + Math.ceil(dataSize / PAGE / 512);

@@ -5,6 +5,7 @@ import type { Random } from "./random.ts";
 const FCW = 0;
 const FSW = 2;
 const FTW = 4;
+const FIP = 8;
 const MXCSR = 24;
 const ST = 32;
 const XMM = 160;
@@ -96,20 +97,20 @@ function extended(random: Random): { significand: bigint; sign: number } {
   }
 }
 
-/** Fills an FXSAVE image with any x87 and SSE state in which all exceptions are masked. */
-export function randomFloatState(random: Random, fx: Uint8Array): void {
+/** Fills an FXSAVE image with any x87 and SSE state; exceptions are masked unless `unmasked` allows others. */
+export function randomFloatState(random: Random, fx: Uint8Array, unmasked = false): void {
   const view = new DataView(fx.buffer, fx.byteOffset, fx.byteLength);
   const precision = random.pick([3, 3, 3, 2, 0]);
-  view.setUint16(FCW, 0x007f | (precision << 8) | (random.oneIn(2) ? random.below(4) << 10 : 0), true);
-  view.setUint16(
-    FSW,
-    (random.u32() & 0x4700) | (random.below(8) << 11) | (random.oneIn(2) ? random.u32() & 0x7f : 0),
-    true,
-  );
+  const masks = (): number => (unmasked && random.oneIn(2) ? random.u32() & 0x3f : 0x3f);
+  const x87Masks = masks();
+  view.setUint16(FCW, 0x40 | x87Masks | (precision << 8) | (random.oneIn(2) ? random.below(4) << 10 : 0), true);
+  const reported = random.oneIn(2) ? random.u32() & (random.oneIn(4) ? 0x7f : 0x40 | x87Masks) : 0;
+  view.setUint16(FSW, (random.u32() & 0x4700) | (random.below(8) << 11) | reported, true);
   fx[FTW] = random.oneIn(4) ? random.u32() : 0xff;
   const rounding = random.oneIn(2) ? random.below(4) << 13 : 0;
   const modes = random.oneIn(4) ? random.u32() & 0x8040 : 0;
-  view.setUint32(MXCSR, 0x1f80 | rounding | modes | (random.oneIn(2) ? random.u32() & 0x3f : 0), true);
+  const flags = random.oneIn(2) ? random.u32() & 0x3f : 0;
+  view.setUint32(MXCSR, (masks() << 7) | rounding | modes | flags, true);
   for (let index = 0; index < 8; index++) {
     const { significand, sign } = extended(random);
     view.setBigUint64(ST + index * 16, significand, true);
@@ -134,8 +135,17 @@ const hex = (bytes: Uint8Array, at: number, size: number): string =>
     .reverse()
     .toString("hex");
 
-/** What differs between two images (instruction and operand pointers left out); with `all`, values that agree too. */
-export function describeFloat(before: Uint8Array, expected: Uint8Array, actual: Uint8Array, all = false): string[] {
+/**
+ * What differs between two images; x87 opcode, operand pointer and selectors are left out, and all of the x87 state
+ * unless `x87`. With `all`, values that agree too.
+ */
+export function describeFloat(
+  before: Uint8Array,
+  expected: Uint8Array,
+  actual: Uint8Array,
+  x87 = true,
+  all = false,
+): string[] {
   const lines: string[] = [];
   const compare = (name: string, at: number, size: number): void => {
     let same = true;
@@ -144,11 +154,14 @@ export function describeFloat(before: Uint8Array, expected: Uint8Array, actual: 
     if (!same) lines.push(`  ${name}: was ${hex(before, at, size)}, host ${host}, ours ${hex(actual, at, size)}`);
     else if (all) lines.push(`  (${name}: was ${hex(before, at, size)}, both ${host})`);
   };
-  compare("control word", FCW, 2);
-  compare("status word", FSW, 2);
-  compare("tags", FTW, 1);
+  if (x87) {
+    compare("control word", FCW, 2);
+    compare("status word", FSW, 2);
+    compare("tags", FTW, 1);
+    compare("instruction pointer", FIP, 8);
+    for (let index = 0; index < 8; index++) compare(`st${index}`, ST + index * 16, 10);
+  }
   compare("mxcsr", MXCSR, 4);
-  for (let index = 0; index < 8; index++) compare(`st${index}`, ST + index * 16, 10);
   for (let index = 0; index < 16; index++) compare(`xmm${index}`, XMM + index * 16, 16);
   return lines;
 }

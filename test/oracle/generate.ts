@@ -1,18 +1,29 @@
 /**
  * Makes instructions for the oracle from the opcode rows: any encoding a row allows, with memory operands that fall into
- * a window of the scratch region and without anything that would fault in user mode.
+ * the range that the layout gives. Where the layout does not want faults, nothing that would fault.
  */
 
 import { createInsn, Decoder } from "../../accel/tcg/x86/decoder.ts";
 import { BASE_RIP, type Insn, type OpcodeRow } from "../../accel/tcg/x86/insn.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { resultUndefined } from "./flags.ts";
-import type { CpuImage } from "./native.ts";
+import { operandImage } from "./images.ts";
+import { BORDERS, type Layout } from "./layout.ts";
+import { type CpuImage, scratch } from "./native.ts";
 import type { Random } from "./random.ts";
+import {
+  accessesMemory,
+  alignment,
+  MASKMOV,
+  needsModrm,
+  operandSize,
+  PORT_STRING,
+  pointerFields,
+  STACK,
+  STRING,
+  storedInParts,
+} from "./rows.ts";
 
-/** Memory operands lie here, relative to the scratch region. */
-export const WINDOW = 0x8000;
-export const WINDOW_SIZE = 2048;
 const MARGIN = 640;
 const RAX = 0;
 const RCX = 1;
@@ -22,29 +33,18 @@ const RSP = 4;
 const RBP = 5;
 const RSI = 6;
 const RDI = 7;
-
-/**
- * Not for user mode, not deterministic, exact to an ulp only (softfloat.test.ts has those), or not an instruction that
- * falls through. Control flow is made separately.
- */
-const EXCLUDED =
-  /^(ud\d|rdrand|rdseed|rdtscp?|rdpmc|rdpid|cpuid|hlt|int\d*|int|into|bound|i?ret.*|call.*|jmp.*|j[a-z]+|loop.*|jcxz.*|sys.*|in|insb?|outs?b?|cli|sti|popf.*|pushf.*|l[defgs]s|lss|[sl]?[gil]dt|ltr|str|smsw|lmsw|ver[rw]|lar|lsl|clts|invd|wbinvd|invlpg.*|invpcid|monitor|mwait|wrmsr|rdmsr|rsm|swapgs|stac|clac|xsetbv|xgetbv|xsave.*|xrstor.*|fxsave|fxrstor|f(n?)stenv|fn?save|fldenv|frstor|fldcw|ldmxcsr|vm.*|arpl|clflush.*|clwb|(rd|wr)[fg]sbase|icebp|maskmov.*|f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos)$/;
-
-const SEGMENT_OPERAND = /\b([SCD][wdqy]|Ap|Mp|Ma|Ms|[DEFGCS]S)\b/;
-
-/** Whether random operands of the row are fit for the oracle, on a host with these features. */
-export function isEligible(row: OpcodeRow, hostFeatures: ReadonlySet<string>, bits: Bits = 64): boolean {
-  if (row.mode === (bits === 64 ? "not64" : "64") || (bits === 32 && row.w === 1) || row.privileged || row.vex?.l === 1)
-    return false;
-  if (row.feature !== undefined && !hostFeatures.has(row.feature)) return false;
-  if (row.name.split("/").some((name) => EXCLUDED.test(name))) return false;
-  if (row.vex && /[VW][a-z]/.test(row.operands)) return false;
-  return !SEGMENT_OPERAND.test(row.operands);
-}
-
-/** Whether the row uses x87, MMX or SSE registers. */
-export const usesFloat = (row: OpcodeRow): boolean =>
-  /\b[VWPQUN][a-z]/.test(row.operands) || /^(f|stmxcsr|emms)/.test(row.name);
+const ES = 0;
+const SS = 2;
+const DS = 3;
+const GS = 5;
+/** Prefixes by segment. */
+const OVERRIDES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
+const EFLAGS_TF = 0x100;
+const EFLAGS_AC = 0x40000n;
+/** The first address that is not canonical. */
+const HOLE = 2n ** 47n;
+/** Opcodes that 64-bit mode has not. */
+const INVALID64 = [0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0xce, 0xd4, 0xd5];
 
 /** One instruction for the oracle. */
 export interface Generated {
@@ -52,81 +52,120 @@ export interface Generated {
   readonly insn: Insn;
 }
 
+interface Place {
+  readonly linear: bigint;
+  readonly size: number;
+}
+
 const DECODER = new Decoder(OPCODE_ROWS);
 
-const dword = (value: number): number[] => [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255];
-const SIXTEEN = /\b[EMQWU]?(dq|ps|pd|x)\b|[WM](dq|ps|pd|x)/;
-
-export type Bits = 32 | 64;
+const word = (value: number): number[] => [value & 255, (value >> 8) & 255];
+const dword = (value: number): number[] => [...word(value), ...word(value >> 16)];
+/** Base and index registers of 16-bit addressing, by ModRM.rm. */
+const BASE16 = [RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX];
+const INDEX16 = [RSI, RDI, RSI, RDI, -1, -1, -1, -1];
 
 export class Generator {
-  readonly #bits: Bits;
+  readonly #layout: Layout;
   readonly #rows: readonly OpcodeRow[];
   readonly #random: Random;
-  readonly #window: bigint;
 
-  /** `scratch` is the address of the scratch region. */
-  constructor(rows: readonly OpcodeRow[], random: Random, scratch: bigint, bits: Bits = 64) {
-    this.#bits = bits;
+  constructor(rows: readonly OpcodeRow[], random: Random, layout: Layout) {
     this.#rows = rows;
     this.#random = random;
-    this.#window = scratch + BigInt(WINDOW);
+    this.#layout = layout;
   }
 
-  /** Where RSP should point at first. */
-  get stackPointer(): bigint {
-    return this.#window + BigInt(WINDOW_SIZE / 2 + this.#random.below(4) * 8);
+  /** Where RSP should point at first; what the stack's address size leaves of it is random. */
+  stackPointer(): bigint {
+    const random = this.#random;
+    const { range, scratch, stackSize, faults, bits } = this.#layout;
+    const near = faults && random.oneIn(2);
+    const at = near ? random.pick(BORDERS) + random.below(64) - 24 : range.at + range.size / 2 + random.below(4) * 8;
+    const offset = this.#layout.offset(SS, scratch + BigInt(at), stackSize);
+    return bits === 64 ? offset : this.#widened(offset, stackSize);
   }
 
   /**
-   * An instruction at `address` for the registers in `image`. With `free`, registers other than RSP may be changed so
-   * that operands suit; otherwise they are what an instruction before has left. Undefined when this try does not work.
+   * An instruction at `address` for the registers in `image`. With `free`, registers other than RSP and memory may be
+   * changed so that operands suit; otherwise they are what an instruction before has left. Undefined when this try does
+   * not work.
    */
-  next(image: CpuImage, memory: Uint8Array, address: bigint, free: boolean): Generated | undefined {
+  next(image: CpuImage, address: bigint, free: boolean): Generated | undefined {
     const random = this.#random;
     const row = random.pick(this.#rows);
     const bytes = this.#encode(row, image, address, free);
     if (!bytes) return undefined;
     const insn = createInsn(row);
-    const length = DECODER.decode(insn, Uint8Array.from(bytes), 0, bytes.length, this.#bits);
+    const length = DECODER.decode(insn, Uint8Array.from(bytes), 0, bytes.length, this.#layout.bits);
     if (length !== bytes.length || insn.row.name !== row.name) return undefined;
-    if (free) this.#adjust(insn, image);
-    return this.#isSafe(insn, image, memory, address) ? { bytes, insn } : undefined;
+    if (free) this.#adjust(insn, image, address);
+    if (!this.#isAllowed(insn, image, address)) return undefined;
+    return { bytes: this.#layout.faults && random.oneIn(40) ? this.#invalid(bytes, insn) : bytes, insn };
+  }
+
+  /**
+   * Offsets in scratch where the instruction stores what is not architectural: pointers of x87 images, or all bytes of
+   * operands that may be stored in part before a fault.
+   */
+  undefinedBytes(i: Insn, image: CpuImage, address: bigint): number[] {
+    const place = this.#operandPlace(i, image, address);
+    if (!place) return [];
+    const at = Number(place.linear - this.#layout.scratch);
+    const offsets = storedInParts(i) && this.#layout.faults ? [...Array(place.size).keys()] : pointerFields(i);
+    return offsets.map((offset) => at + offset);
+  }
+
+  /** The instruction made invalid. */
+  #invalid(bytes: readonly number[], i: Insn): readonly number[] {
+    const random = this.#random;
+    if (i.vex) return [random.pick([0x66, 0xf2, 0xf3, 0xf0]), ...bytes];
+    if (!i.lock && !(i.row.lock && i.mod !== 3)) return [0xf0, ...bytes];
+    return this.#layout.bits === 64 ? [random.pick(INVALID64), ...bytes] : bytes;
   }
 
   // ---- encoding
 
   #encode(row: OpcodeRow, image: CpuImage, address: bigint, free: boolean): number[] | undefined {
     const random = this.#random;
+    const { bits } = this.#layout;
     const sized = /[vzy]( |$)|^$|rAX|^Z|^I/.test(row.operands);
     const prefixes: number[] = [];
-    let rex = random.oneIn(2) ? 0x40 | random.below(8) : 0;
-    if (this.#bits === 32) rex = 0;
+    let rex = bits === 64 && random.oneIn(2) ? 0x40 | random.below(8) : 0;
     const wide = row.w === 1 || (sized && row.w !== 0 && random.oneIn(3));
-    if (wide && this.#bits === 64) rex |= 0x48;
+    if (wide && bits === 64) rex |= 0x48;
     else if (row.prefix === undefined || (sized && row.prefix !== "66" && row.prefix !== "none")) {
-      if (random.oneIn(4) && row.size64 !== "f64") prefixes.push(0x66);
+      if (random.oneIn(bits === 16 ? 2 : 4) && row.size64 !== "f64") prefixes.push(0x66);
     }
-    if (random.oneIn(40)) prefixes.push(random.pick(this.#bits === 64 ? [0x26, 0x2e, 0x36, 0x3e] : [0x26, 0x36, 0x3e]));
-    const modrm = this.#needsModrm(row);
+    let segment = -1;
+    if (random.oneIn(20)) {
+      segment = random.pick(bits === 64 ? [0, 1, 2, 3, GS, GS] : [0, 2, 3, GS]);
+      prefixes.push(OVERRIDES[segment]);
+      if (bits === 64 && segment < 4) segment = -1;
+    }
+    const modrm = needsModrm(row);
     const mod = row.mod ?? (random.oneIn(2) ? "mem" : "reg");
-    const narrow = this.#bits === 64 && modrm && mod === "mem" && random.oneIn(10);
-    if (narrow) prefixes.push(0x67);
+    let addrSize = bits >> 3;
+    if (bits === 16 ? random.oneIn(3) : bits === 64 ? random.oneIn(10) : row.name === "lea" && random.oneIn(2)) {
+      prefixes.push(0x67);
+      addrSize = bits === 32 ? 2 : 4;
+    }
     if (row.lock && modrm && mod === "mem" && random.oneIn(8)) prefixes.push(0xf0);
     if (row.prefix !== undefined && row.prefix !== "none" && !row.vex) prefixes.push(Number.parseInt(row.prefix, 16));
-    if (/^(movs|stos|lods)b?$/.test(row.name) && random.oneIn(2)) prefixes.push(0xf3);
+    if (/^(movs|stos|lods|ins|outs)b?$/.test(row.name) && random.oneIn(2)) prefixes.push(0xf3);
     if (/^(cmps|scas)b?$/.test(row.name) && random.oneIn(2)) prefixes.push(random.pick([0xf2, 0xf3]));
     const regField = row.reg ?? random.below(8);
 
     const tail: number[] = [];
-    const immediates = this.#immediates(row, (rex & 8) !== 0, prefixes.includes(0x66));
+    const opSize = this.#operandSize(row, (rex & 8) !== 0, prefixes.includes(0x66));
+    const immediates = this.#immediates(row, opSize, addrSize, segment);
     let relativeAt = -1;
-    if (this.#bits === 32 && row.name === "lea" && random.oneIn(2)) {
-      prefixes.push(0x67);
-      tail.push(...this.#address16(regField));
-    } else if (modrm && mod === "reg") tail.push(0xc0 | (regField << 3) | (row.rm ?? random.below(8)));
+    if (modrm && mod === "reg") tail.push(0xc0 | (regField << 3) | (row.rm ?? random.below(8)));
     else if (modrm) {
-      const operand = this.#memoryOperand(row, image, rex, narrow, free);
+      const operand =
+        addrSize === 2
+          ? this.#memoryOperand16(row, image, segment, free)
+          : this.#memoryOperand(row, image, rex, addrSize, segment, free);
       if (!operand) return undefined;
       tail.push(operand.bytes[0] | (regField << 3), ...operand.bytes.slice(1));
       if (operand.relative) relativeAt = 1;
@@ -135,7 +174,7 @@ export class Generator {
     if (row.vex) {
       const payload =
         ((rex & 4) === 0 ? 0x80 : 0) | ((rex & 2) === 0 ? 0x40 : 0) | ((rex & 1) === 0 ? 0x20 : 0) | row.map;
-      const vvvv = /\b[BH][a-z]/.test(row.operands) ? 15 - random.below(this.#bits >> 2) : 15;
+      const vvvv = /\b[BH][a-z]/.test(row.operands) ? 15 - random.below(bits === 64 ? 16 : 8) : 15;
       const w = row.vex.w ?? (rex & 8) >> 3;
       head.push(0xc4, payload, (w << 7) | (vvvv << 3) | { none: 0, "66": 1, f3: 2, f2: 3 }[row.prefix ?? "none"]);
       if (prefixes.some((prefix) => [0x66, 0xf0, 0xf2, 0xf3].includes(prefix))) return undefined;
@@ -147,50 +186,82 @@ export class Generator {
     head.push(row.byte);
     const bytes = [...prefixes, ...head, ...tail, ...immediates];
     if (relativeAt >= 0) {
-      const target = this.#target(row);
-      const disp = Number(target - address) - bytes.length;
-      bytes.splice(prefixes.length + head.length + relativeAt, 4, ...dword(disp));
+      const target = this.#layout.offset(segment < 0 ? DS : segment, this.#target(row), 8);
+      const disp = BigInt.asIntN(64, target - address - BigInt(bytes.length));
+      bytes.splice(prefixes.length + head.length + relativeAt, 4, ...dword(Number(BigInt.asIntN(32, disp))));
     }
     return bytes.length > 15 ? undefined : bytes;
   }
 
-  #needsModrm(row: OpcodeRow): boolean {
-    if (row.reg !== undefined || row.mod !== undefined || row.rm !== undefined) return true;
-    return row.operands.split(" ").some((operand) => /^[EGMRNPQUVW]([a-z]|$)/.test(operand));
+  #operandSize(row: OpcodeRow, rexW: boolean, prefix66: boolean): number {
+    if (rexW) return 8;
+    if (row.vex || row.prefix === "66") return 4;
+    return (this.#layout.bits === 16) === prefix66 ? 4 : 2;
   }
 
-  #immediates(row: OpcodeRow, rexW: boolean, prefix66: boolean): number[] {
+  #immediates(row: OpcodeRow, opSize: number, addrSize: number, segment: number): number[] {
     const random = this.#random;
-    const wide = rexW ? 8 : prefix66 && row.prefix !== "66" ? 2 : 4;
     const bytes: number[] = [];
+    const push = (value: bigint, size: number): void => {
+      for (let k = 0; k < size; k++) bytes.push(Number((value >> BigInt(8 * k)) & 255n));
+    };
     for (const operand of row.operands.split(" ")) {
       const type = operand.slice(1);
-      let size = 0;
-      if (operand[0] === "I") size = type === "b" ? 1 : type === "w" ? 2 : type === "v" ? wide : Math.min(wide, 4);
-      if (operand[0] === "O") {
-        const target = this.#target(row);
-        for (let k = 0; k < this.#bits >> 3; k++) bytes.push(Number((target >> BigInt(8 * k)) & 255n));
-      }
-      const value = random.integer();
-      for (let k = 0; k < size; k++) bytes.push(Number((value >> BigInt(8 * k)) & 255n));
+      const size = type === "b" ? 1 : type === "w" ? 2 : type === "v" ? opSize : Math.min(opSize, 4);
+      if (operand[0] === "I") push(random.integer(), size);
+      if (operand[0] === "O")
+        push(this.#layout.offset(segment < 0 ? DS : segment, this.#target(row), addrSize), addrSize);
     }
     return bytes;
   }
 
-  /** An address for a memory operand. */
+  /** A linear address for a memory operand. */
   #target(row: OpcodeRow): bigint {
     const random = this.#random;
-    const offset = MARGIN + random.below(WINDOW_SIZE - 2 * MARGIN);
-    return this.#window + BigInt(SIXTEEN.test(row.operands) || row.name === "cmpxchg16b" ? offset & ~15 : offset);
+    const { range, faults, scratch, bits } = this.#layout;
+    const size = operandSize(row);
+    const aligned = alignment(row);
+    let at = range.at + MARGIN + random.below(range.size - 2 * MARGIN);
+    if (faults && random.oneIn(2)) {
+      const span = random.pick([8, 16, size]);
+      at = random.pick(BORDERS) + random.below(2 * span) - span;
+    }
+    if (!(faults && random.oneIn(8))) at &= -aligned;
+    if (faults && bits === 64 && random.oneIn(24)) return (HOLE + 0x10000n) << BigInt(random.below(9));
+    return scratch + BigInt(at);
   }
 
-  /** ModRM and displacement of a 16-bit address: for LEA, as the window cannot be reached that way. */
-  #address16(regField: number): number[] {
+  /** A value whose low `size` bytes are as given; what is above is random within the registers of the mode. */
+  #widened(value: bigint, size: number): bigint {
+    return this.#layout.bits === 64
+      ? value | ((this.#random.u64() << BigInt(size * 8)) & 0xffff_ffff_ffff_ffffn)
+      : BigInt.asUintN(32, value | (this.#random.u64() << BigInt(size * 8)));
+  }
+
+  /** ModRM and displacement of a 16-bit address. */
+  #memoryOperand16(
+    row: OpcodeRow,
+    image: CpuImage,
+    override: number,
+    free: boolean,
+  ): { bytes: number[]; relative: boolean } {
     const random = this.#random;
-    const mod = random.below(3);
+    const { gpr } = image;
     const rm = random.below(8);
-    const size = mod === 0 ? (rm === 6 ? 2 : 0) : mod;
-    return [(mod << 6) | (regField << 3) | rm, ...Array.from({ length: size }, () => random.below(256))];
+    const none = rm === 6 && random.oneIn(2);
+    const segment = override >= 0 ? override : !none && BASE16[rm] === RBP ? SS : DS;
+    const target = this.#layout.offset(segment, this.#target(row), 2);
+    if (none) return { bytes: [6, ...word(Number(target))], relative: false };
+    const index = INDEX16[rm] < 0 ? 0n : gpr[INDEX16[rm]];
+    if (free && random.oneIn(2)) {
+      const mod = random.below(rm === 6 ? 2 : 3) + (rm === 6 ? 1 : 0);
+      const disp = mod === 0 ? 0 : mod === 1 ? (random.u32() << 24) >> 24 : random.u32() & 0xffff;
+      gpr[BASE16[rm]] = this.#widened(BigInt.asUintN(16, target - index - BigInt(disp)), 2);
+      return { bytes: [(mod << 6) | rm, ...word(disp).slice(0, mod)], relative: false };
+    }
+    const disp = Number(BigInt.asIntN(16, target - index - gpr[BASE16[rm]]));
+    const short = disp >= -128 && disp <= 127 && random.oneIn(2);
+    return { bytes: [(short ? 0x40 : 0x80) | rm, ...word(disp).slice(0, short ? 1 : 2)], relative: false };
   }
 
   /** ModRM (without reg), SIB and displacement; sets base or index in `image` if `free`. */
@@ -198,17 +269,20 @@ export class Generator {
     row: OpcodeRow,
     image: CpuImage,
     rex: number,
-    narrow: boolean,
+    addrSize: number,
+    override: number,
     free: boolean,
   ): { bytes: number[]; relative: boolean } | undefined {
     const random = this.#random;
     const { gpr } = image;
-    const target = this.#target(row);
-    const width = narrow ? 32 : this.#bits;
+    const width = addrSize * 8;
     const rexX = (rex & 2) << 2;
     const rexB = (rex & 1) << 3;
+    const linear = this.#target(row);
+    const offsetIn = (segment: number): bigint =>
+      this.#layout.offset(override >= 0 ? override : segment, linear, addrSize);
     if (random.oneIn(8)) {
-      if (this.#bits === 32) return { bytes: [5, ...dword(Number(target))], relative: false };
+      if (this.#layout.bits !== 64) return { bytes: [5, ...dword(Number(offsetIn(DS)))], relative: false };
       return { bytes: [5, 0, 0, 0, 0], relative: true };
     }
     const sib = random.oneIn(2);
@@ -220,12 +294,12 @@ export class Generator {
     const noBase = sib && baseField === 5 && random.oneIn(2);
     const base = noBase ? -1 : baseField | rexB;
     if (index === base) return undefined;
+    const target = offsetIn(base === RBP || base === RSP ? SS : DS);
     const indexValue = index < 0 ? 0n : gpr[index] << BigInt(scale);
     let disp: bigint;
     if (base >= 0 && base !== RSP && free) {
       disp = random.oneIn(3) ? 0n : BigInt.asIntN(random.pick([8, 32]), random.integer());
-      const value = BigInt.asUintN(width, target - indexValue - disp);
-      gpr[base] = narrow ? value | (random.u64() << 32n) : value;
+      gpr[base] = this.#widened(BigInt.asUintN(width, target - indexValue - disp), addrSize);
     } else {
       const sum = indexValue + (base < 0 ? 0n : gpr[base]);
       disp = BigInt.asIntN(width, target - sum);
@@ -243,88 +317,184 @@ export class Generator {
 
   // ---- operands that need care
 
-  /** Registers that the instruction takes as addresses or counts without naming them. */
-  #adjust(i: Insn, image: CpuImage): void {
+  /** Sets registers that the instruction takes as addresses or counts without naming them, and memory that it loads. */
+  #adjust(i: Insn, image: CpuImage, address: bigint): void {
     const { gpr } = image;
     const random = this.#random;
+    const layout = this.#layout;
     const { name, operands } = i.row;
-    const target = this.#target(i.row);
-    if (/^(movs|stos|lods|cmps|scas)b?$/.test(name)) {
-      gpr[RSI] = target;
-      gpr[RDI] = this.#target(i.row);
-      gpr[RCX] = BigInt(random.below(8));
+    const source = i.segment >= 0 && (layout.bits !== 64 || i.segment >= 4) ? i.segment : DS;
+    const offset = (segment: number, size: number): bigint =>
+      this.#widened(layout.offset(segment, this.#target(i.row), size), size);
+    if (STRING.test(name) || PORT_STRING.test(name)) {
+      // Which upper halves a repeated instruction with 32-bit addresses clears depends on instruction and count.
+      const size = layout.bits === 64 ? 8 : i.addrSize;
+      gpr[RSI] = offset(source, size);
+      gpr[RDI] = offset(ES, size);
+      gpr[RCX] = this.#widened(BigInt(random.below(8)), size);
     }
-    if (name === "xlat") gpr[RBX] = target;
-    if (name === "leave" || name === "enter") gpr[RBP] = target;
+    if (MASKMOV.test(name)) gpr[RDI] = offset(source, i.addrSize);
+    if (name === "xlat") gpr[RBX] = offset(source, i.addrSize);
+    if (name === "leave" || name === "enter") gpr[RBP] = offset(SS, layout.stackSize);
     if (name.startsWith("bt") && operands === "Ev Gv" && i.mod !== 3) {
-      const offset = BigInt(random.below(4000) - 2000);
       const wanted = i.reg !== RSP && i.reg !== i.base && i.reg !== i.index;
-      if (wanted)
-        gpr[i.reg] =
-          i.opSize === 8 ? BigInt.asUintN(64, offset) : BigInt.asUintN(i.opSize * 8, offset) | (random.u64() << 32n);
+      const bit = BigInt.asUintN(i.opSize * 8, BigInt(random.below(4000) - 2000));
+      if (wanted) gpr[i.reg] = this.#widened(bit, i.opSize);
     }
-    if (/^i?div$/.test(name) && random.oneIn(2))
-      gpr[RDX] =
-        name === "div" ? BigInt(random.below(3)) : BigInt.asIntN(64, gpr[RAX]) < 0n ? 0xffff_ffff_ffff_ffffn : 0n;
+    if (/^i?div$/.test(name) && random.oneIn(2)) {
+      const negative = BigInt.asIntN(64, gpr[RAX]) < 0n ? 0xffff_ffff_ffff_ffffn : 0n;
+      gpr[RDX] = name === "div" ? BigInt(random.below(3)) : BigInt.asUintN(layout.bits === 64 ? 64 : 32, negative);
+    }
+    // Components that both sides have: x87 and SSE.
+    if (/^xsave|^xrstor/.test(name)) gpr[RAX] = this.#widened(BigInt(random.below(4)), 1) & ~0xfffffn;
+    if (/^xsave|^xrstor/.test(name)) gpr[RAX] |= BigInt(random.below(4));
+    const place = name === "popf" ? this.#stackPlace(image) : this.#operandPlace(i, image, address);
+    const bytes = place && operandImage(i, random, layout.faults);
+    if (!bytes || !layout.contains(place.linear, bytes.length)) return;
+    const at = Number(place.linear - layout.scratch);
+    if (layout.memory.every((range) => at < range.at || at + bytes.length > range.at + range.size)) return;
+    scratch().set(bytes, at);
   }
 
-  #inWindow(address: bigint): boolean {
-    return address >= this.#window && address < this.#window + BigInt(WINDOW_SIZE - 64);
+  #stackPlace(image: CpuImage): Place {
+    const { stackSize } = this.#layout;
+    const offset = BigInt.asUintN(stackSize * 8, image.gpr[RSP]);
+    return { linear: this.#layout.linear(SS, offset), size: 8 };
   }
 
-  /** Whether the instruction cannot fault and touches nothing outside the window. */
-  #isSafe(i: Insn, image: CpuImage, memory: Uint8Array, address: bigint): boolean {
+  /** What the ModRM or moffs operand reaches; undefined if there is none in memory. */
+  #operandPlace(i: Insn, image: CpuImage, address: bigint): Place | undefined {
+    if (!accessesMemory(i)) return undefined;
     const { gpr } = image;
-    const { name, operands } = i.row;
-    if (resultUndefined(i, Number(gpr[RCX] & 255n))) return false;
-    const touchesMemory = (i.modrm >= 0 && i.mod !== 3) || /^O|O[bv]$/.test(operands);
-    const isAddress = /^(lea|nop|prefetch.*)$/.test(name);
-    let at = 0n;
-    if (touchesMemory && !isAddress) {
-      at = this.#effectiveAddress(i, gpr, address);
-      if (!this.#inWindow(at)) return false;
-      if (name.startsWith("bt") && operands === "Ev Gv") {
-        const bit = BigInt.asIntN(i.opSize * 8, gpr[i.reg]);
-        at = BigInt.asUintN(i.addrSize * 8, at + (bit >> BigInt(Math.log2(i.opSize * 8))) * BigInt(i.opSize));
-        if (!this.#inWindow(at)) return false;
-      }
-      if ((SIXTEEN.test(operands) || name === "cmpxchg16b") && (at & 15n) !== 0n) return false;
-    }
-    if (/^(push|pop|call|ret)/.test(name) && !this.#inWindow(gpr[RSP] - 64n)) return false;
-    if (name === "aam" && (i.imm & 255) === 0) return false;
-    if (name === "enter") {
-      if ((i.imm & 0xffff) > 128 || !this.#inWindow(gpr[RSP] - 450n) || !this.#inWindow(gpr[RBP] - 256n)) return false;
-    }
-    if (name === "leave" && !this.#inWindow(gpr[RBP])) return false;
-    if (name === "xlat" && !this.#inWindow(BigInt.asUintN(i.addrSize * 8, gpr[RBX]) + 255n)) return false;
-    if (name === "xlat" && !this.#inWindow(BigInt.asUintN(i.addrSize * 8, gpr[RBX]))) return false;
-    if (/^(movs|stos|lods|cmps|scas)b?$/.test(name)) {
-      if (i.rep !== 0 && gpr[RCX] > 16n) return false;
-      if (!this.#inWindow(gpr[RSI] - 128n) || !this.#inWindow(gpr[RDI] - 128n)) return false;
-      if (!this.#inWindow(gpr[RSI] + 128n) || !this.#inWindow(gpr[RDI] + 128n)) return false;
-    }
-    if (name === "div" || name === "idiv") return this.#divides(i, image, memory, at);
-    return true;
-  }
-
-  #effectiveAddress(i: Insn, gpr: BigUint64Array, address: bigint): bigint {
+    const layout = this.#layout;
     let sum = (BigInt(i.dispHigh) << 32n) | BigInt(i.disp >>> 0);
     if (i.base === BASE_RIP) sum += address + BigInt(i.length);
     else if (i.base >= 0) sum += gpr[i.base];
     if (i.index >= 0) sum += gpr[i.index] << BigInt(i.scale);
-    return BigInt.asUintN(i.addrSize * 8, sum);
+    let offset = BigInt.asUintN(i.addrSize * 8, sum);
+    if (i.row.name.startsWith("bt") && i.row.operands === "Ev Gv") {
+      const bit = BigInt.asIntN(i.opSize * 8, gpr[i.reg]);
+      offset += (bit >> BigInt(Math.log2(i.opSize * 8))) * BigInt(i.opSize);
+      offset = BigInt.asUintN(i.addrSize * 8, offset);
+    }
+    return { linear: layout.linear(this.#segment(i), offset), size: operandSize(i.row) };
+  }
+
+  #segment(i: Insn): number {
+    if (i.segment >= 0 && (this.#layout.bits !== 64 || i.segment >= 4)) return i.segment;
+    return i.base === RSP || i.base === RBP ? SS : DS;
+  }
+
+  /** Everything the instruction may touch. */
+  #places(i: Insn, image: CpuImage, address: bigint): Place[] {
+    const { gpr } = image;
+    const layout = this.#layout;
+    const { name } = i.row;
+    const places: Place[] = [];
+    const operand = this.#operandPlace(i, image, address);
+    if (operand) places.push(operand);
+    const implicit = (segment: number, register: number, size: number, before: number, after: number): void => {
+      const linear = layout.linear(segment, BigInt.asUintN(size * 8, gpr[register]));
+      places.push({ linear: linear - BigInt(before), size: before + after });
+    };
+    const source = i.segment >= 0 && (layout.bits !== 64 || i.segment >= 4) ? i.segment : DS;
+    const { stackSize } = layout;
+    if (STRING.test(name) || PORT_STRING.test(name)) {
+      if (!/^(stos|scas|ins)/.test(name)) implicit(source, RSI, i.addrSize, 128, 128);
+      if (!/^(lods|outs)/.test(name)) implicit(ES, RDI, i.addrSize, 128, 128);
+    }
+    if (MASKMOV.test(name)) implicit(source, RDI, i.addrSize, 0, 16);
+    if (name === "xlat") implicit(source, RBX, i.addrSize, 0, 256);
+    if (name === "enter") implicit(SS, RSP, stackSize, 450, 0);
+    if (name === "enter" || name === "leave") implicit(SS, RBP, stackSize, name === "enter" ? 256 : 0, 8);
+    if (STACK.test(name)) implicit(SS, RSP, stackSize, 64, 64);
+    return places;
+  }
+
+  /** Whether the instruction touches nothing outside the range and faults only where that is wanted. */
+  #isAllowed(i: Insn, image: CpuImage, address: bigint): boolean {
+    const { gpr } = image;
+    const layout = this.#layout;
+    const { name } = i.row;
+    if (resultUndefined(i, Number(gpr[RCX] & 255n))) return false;
+    for (const { linear, size } of this.#places(i, image, address)) {
+      const inHole = linear >= HOLE && linear + BigInt(size) <= 2n ** 64n - HOLE;
+      if (!layout.contains(linear, size) && !(inHole && layout.faults)) return false;
+      if (!layout.faults && linear % BigInt(alignment(i.row)) !== 0n) return false;
+    }
+    if ((STRING.test(name) || PORT_STRING.test(name)) && i.rep !== 0)
+      if (BigInt.asUintN(i.addrSize * 8, gpr[RCX]) > 16n) return false;
+    if (name === "enter" && (i.imm & 0xffff) > 128) return false;
+    if (/^xsave|^xrstor/.test(name) && gpr[RAX] & 0xffffcn) return false;
+    if (name === "int" && [3, 4, 0x80].includes(i.imm & 0xff)) return false;
+    if (layout.faults && this.#faultsDiffer(i, image, address)) return false;
+    if (name === "popf" && this.#popsTrap(image)) return false;
+    if (layout.faults) return true;
+    if (name === "aam" && (i.imm & 255) === 0) return false;
+    if (name === "ldmxcsr" || name === "fxrstor" || name === "xrstor") return this.#loadsState(i, image, address);
+    if (name === "div" || name === "idiv") return this.#divides(i, image, address);
+    return true;
+  }
+
+  /** Whether how the instruction faults depends on the implementation. */
+  #faultsDiffer(i: Insn, image: CpuImage, address: bigint): boolean {
+    const { name } = i.row;
+    const { bits } = this.#layout;
+    const places = this.#places(i, image, address);
+    const alignmentChecked = (image.rflags & EFLAGS_AC) !== 0n;
+    // MASKMOV may look at bytes where its mask is zero; POPA may have changed registers.
+    if (MASKMOV.test(name) || name.startsWith("popa"))
+      return alignmentChecked || !places.every((p) => this.#isPlain(p));
+    // Segment checks of a store come late where an unmasked exception suppresses it, and alignment before #SS.
+    if (/^f(ist|isttp|st|bst)p?$/.test(name)) return bits !== 64 && (image.fx[0] & 0x3f) !== 0x3f;
+    // XRSTOR may look at the legacy area before or after it finds its header invalid.
+    if (name === "xrstor" && !this.#isPlain(places[0])) {
+      const header = { linear: places[0].linear + 512n, size: 64 };
+      if (!this.#isPlain(header) || this.#memory(header.linear, 64) > 3n) return true;
+    }
+    const misaligned = places.length > 0 && places[0].linear % BigInt(alignment(i.row)) !== 0n;
+    return misaligned && (alignmentChecked || (bits !== 64 && this.#segment(i) === SS) || alignment(i.row) === 64);
+  }
+
+  /** Bytes of scratch at a linear address. */
+  #memory(linear: bigint, size: number): bigint {
+    const at = Number(linear - this.#layout.scratch);
+    let value = 0n;
+    for (let k = size - 1; k >= 0; k--) value = (value << 8n) | BigInt(scratch()[at + k]);
+    return value;
+  }
+
+  /** Whether all segments and pages let code write there. */
+  #isPlain(place: Place): boolean {
+    const at = Number(place.linear - this.#layout.scratch);
+    return this.#layout.memory.some((range) => at >= range.at && at + place.size <= range.at + range.size);
+  }
+
+  /** Whether a POPF would set TF. */
+  #popsTrap(image: CpuImage): boolean {
+    const place = this.#stackPlace(image);
+    return !this.#isPlain(place) || (Number(this.#memory(place.linear, 2)) & EFLAGS_TF) !== 0;
+  }
+
+  /** Whether what an instruction loads into MXCSR and the XSAVE header's bits are valid. */
+  #loadsState(i: Insn, image: CpuImage, address: bigint): boolean {
+    const place = this.#operandPlace(i, image, address);
+    if (!place) return false;
+    const mxcsr = this.#memory(place.linear + (i.row.name === "ldmxcsr" ? 0n : 24n), 4);
+    if (mxcsr >> 16n !== 0n || (mxcsr & 0x1f80n) !== 0x1f80n) return false;
+    if (i.row.name !== "xrstor") return true;
+    return this.#memory(place.linear + 512n, 64) < 4n;
   }
 
   /** Whether a DIV or IDIV has a quotient that fits. */
-  #divides(i: Insn, image: CpuImage, memory: Uint8Array, at: bigint): boolean {
+  #divides(i: Insn, image: CpuImage, address: bigint): boolean {
     const { gpr } = image;
     const size = i.row.operands === "Eb" ? 1 : i.opSize;
     const bits = size * 8;
+    const place = this.#operandPlace(i, image, address);
     let raw = 0n;
-    if (i.mod !== 3) {
-      const offset = Number(at - this.#window) + WINDOW;
-      for (let k = size - 1; k >= 0; k--) raw = (raw << 8n) | BigInt(memory[offset + k]);
-    } else if (size === 1 && !i.rex && i.rm >= 4) raw = gpr[i.rm - 4] >> 8n;
+    if (place) raw = this.#memory(place.linear, size);
+    else if (size === 1 && !i.rex && i.rm >= 4) raw = gpr[i.rm - 4] >> 8n;
     else raw = gpr[i.rm];
     const low = BigInt.asUintN(bits, gpr[RAX]);
     const high = size === 1 ? BigInt.asUintN(8, gpr[RAX] >> 8n) : BigInt.asUintN(bits, gpr[RDX]);
@@ -342,22 +512,25 @@ export class Generator {
   /** A short stretch of code with a jump, call, return or loop in it that ends by falling through. */
   controlFlow(image: CpuImage, address: bigint): number[] | undefined {
     const random = this.#random;
-    if (!this.#inWindow(image.gpr[RSP] - 64n)) return undefined;
+    const { bits } = this.#layout;
+    const stack = this.#stackPlace(image);
+    if (!this.#layout.contains(stack.linear - 64n, 128)) return undefined;
     // Changes a register and no flag, so that it shows whether it was jumped over: lea r, [r + imm8]
     const register = random.pick([0, 2, 3, 6, 7]);
-    const wide = this.#bits === 64;
-    const marker = [...(wide ? [0x48] : []), 0x8d, 0x40 | (register << 3) | register, random.below(128)];
+    const sizePrefixes = { 16: [0x66, 0x67], 32: [], 64: [0x48] }[bits];
+    const marker = [...sizePrefixes, 0x8d, 0x40 | (register << 3) | register, random.below(128)];
     const size = marker.length;
+    const near = bits === 16 ? word(size) : dword(size);
     switch (random.below(8)) {
       case 0:
       case 1:
         return [0x70 | random.below(16), size, ...marker];
       case 2:
-        return [0x0f, 0x80 | random.below(16), ...dword(size), ...marker];
+        return [0x0f, 0x80 | random.below(16), ...near, ...marker];
       case 3:
         return [...(random.oneIn(2) ? [0x67] : []), 0xe0 | random.below(4), size, ...marker];
       case 4:
-        return random.oneIn(2) ? [0xe8, ...dword(size), ...marker] : [0xeb, size, ...marker];
+        return random.oneIn(2) ? [0xe8, ...near, ...marker] : [0xeb, size, ...marker];
       case 5: // lea rax, [rip+2] or mov eax, ...; push rax; ret
         return [...this.#addressOf(address, 2), 0x50, 0xc3];
       case 6: // the same with ret 16
@@ -369,13 +542,15 @@ export class Generator {
 
   /** Code at `address` that loads into rAX the address `distance` bytes after its end. */
   #addressOf(address: bigint, distance: number): number[] {
-    if (this.#bits === 64) return [0x48, 0x8d, 0x05, ...dword(distance)];
+    const { bits } = this.#layout;
+    if (bits === 64) return [0x48, 0x8d, 0x05, ...dword(distance)];
+    if (bits === 16) return [0xb8, ...word(Number(address) + 3 + distance)];
     return [0xb8, ...dword(Number(address) + 5 + distance)];
   }
 
-  /** Disassembly order: what `bytes` decode to, for reports. */
+  /** What `bytes` decode to. */
   decode(bytes: Uint8Array, offset: number): Insn | undefined {
     const insn = createInsn(OPCODE_ROWS[0]);
-    return DECODER.decode(insn, bytes, offset, bytes.length - offset, this.#bits) > 0 ? insn : undefined;
+    return DECODER.decode(insn, bytes, offset, bytes.length - offset, this.#layout.bits) > 0 ? insn : undefined;
   }
 }
