@@ -33,12 +33,12 @@ export async function findProgram(name: string): Promise<string | undefined> {
 
 /** Debian's QEMU out of the cache, started through the C library that came with it. */
 async function cachedQemu(progress: Progress): Promise<Command> {
-  const tree = await fetchTree("qemu", ["qemu-system-x86"], { progress });
+  const tree = await fetchTree("qemu", ["qemu-system-x86", "ipxe-qemu"], { progress });
   const libraries = join(tree, "usr/lib/x86_64-linux-gnu");
   const inner = await readdir(libraries, { withFileTypes: true });
   const path = [libraries, ...inner.filter((entry) => entry.isDirectory()).map(({ name }) => join(libraries, name))];
   const program = join(tree, "usr/bin/qemu-system-x86_64");
-  const data = ["-L", join(tree, "usr/share/seabios"), "-L", join(tree, "usr/share/qemu")];
+  const data = ["usr/share/seabios", "usr/share/qemu", "usr/lib/ipxe/qemu"].flatMap((at) => ["-L", join(tree, at)]);
   return {
     file: join(libraries, "ld-linux-x86-64.so.2"),
     args: ["--library-path", path.join(":"), program, ...data],
@@ -116,7 +116,10 @@ async function compiler(progress: Progress): Promise<Command> {
   return {
     file: join(tree, "usr/bin/gcc"),
     args: [`--sysroot=${tree}`],
-    env: { LD_LIBRARY_PATH: join(tree, "usr/lib/x86_64-linux-gnu") },
+    env: {
+      LD_LIBRARY_PATH: join(tree, "usr/lib/x86_64-linux-gnu"),
+      PATH: [join(tree, "usr/bin"), process.env.PATH].join(delimiter),
+    },
   };
 }
 
@@ -130,7 +133,8 @@ export async function compile(source: string, output: string, progress: Progress
     try {
       await execute(file, all, { env: { ...process.env, ...env } });
     } catch (cause) {
-      throw new QemuError("compile", `cannot compile ${source}: ${messageOf(cause)}`, {
+      const { stderr } = cause as { stderr?: string };
+      throw new QemuError("compile", `cannot compile ${source}: ${stderr || messageOf(cause)}`, {
         cause,
         hint: "install the Debian packages gcc and libc6-dev",
       });

@@ -33,7 +33,8 @@ async function linux(context: Context, name: string, options: LinuxOptions): Pro
   writeFileSync(initramfs, buildInitramfs({ busybox, script, files }));
   const append = `console=ttyS0 panic=-1${verbose ? "" : " loglevel=1"}`;
   return [
-    ...["-m", String(RAM_MIB), "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"],
+    ...["-m", String(RAM_MIB), "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none"],
+    "-no-reboot",
     ...(cpu ? ["-cpu", cpu] : []),
     ...["-kernel", kernel, "-initrd", initramfs, "-append", append],
   ];

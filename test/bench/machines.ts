@@ -22,10 +22,10 @@ export const start: Guest = {
   title: "start of the process to the firmware's first byte",
   onV86: false,
   async prepare() {
-    const options = ["-display", "none", "-serial", "null", "-monitor", "none", "-debugcon", "stdio"];
+    const quiet = ["-display", "none", "-serial", "null", "-monitor", "none", "-nic", "none"];
     return async (emulator) => {
       let first: number | undefined;
-      const command = emulator.command([...options, "-global", "isa-debugcon.iobase=0x402"]);
+      const command = emulator.command([...quiet, "-debugcon", "stdio", "-global", "isa-debugcon.iobase=0x402"]);
       const { lastWord } = await watch(command, {
         seconds: 30,
         onOutput(at) {

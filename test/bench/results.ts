@@ -32,6 +32,9 @@ export interface Column {
   readonly ours: boolean;
 }
 
+/** Characters of an error in a table; the list of problems below has it whole. */
+const LONGEST_ERROR = 60;
+
 const number = (value: number): string =>
   value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 
@@ -80,7 +83,10 @@ export class Results {
 
   /** Notes that a row could not be measured; the first reason stays. */
   fail(head: RowHead, column: string, reason: string): void {
-    this.#cell(head, column).error ??= reason;
+    this.#cell(head, column).error ??= reason
+      .trim()
+      .replaceAll(/\s*\n\s*/g, "; ")
+      .replaceAll("|", "/");
   }
 
   /** Rows whose guests computed different things, and cells that failed: what makes the bench itself fail. */
@@ -117,7 +123,7 @@ export class Results {
     const pairs = this.#pairs(rows);
     const cell = (row: Row, { name }: Column): string => {
       const found = row.cells.get(name);
-      if (found?.error) return `failed: ${found.error}`;
+      if (found?.error) return `failed: ${found.error.slice(0, LONGEST_ERROR)}`;
       if (!found?.values.length) return "";
       const noise = found.values.length > 1 ? ` ±${(spread(found.values) * 100).toFixed(0)} %` : "";
       return `${number(median(found.values))} ${row.unit}${noise}`;

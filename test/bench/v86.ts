@@ -44,7 +44,7 @@ async function main([build, firmware, ...rest]: string[]): Promise<void> {
     args: rest.map((arg) => arg.replace(/^-(?=[a-z]{2})/, "--")),
     options: {
       ...{ m: { ...value, short: "m" }, kernel: value, initrd: value, append: value },
-      ...{ display: value, serial: value, monitor: value, "no-reboot": { type: "boolean" } },
+      ...{ display: value, serial: value, monitor: value, nic: value, "no-reboot": { type: "boolean" } },
     },
   });
   const { V86 } = (await import(pathToFileURL(join(build, "libv86.mjs")).href)) as V86Module;

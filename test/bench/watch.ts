@@ -61,7 +61,7 @@ export function parseMark(line: string, at: number): Mark | undefined {
 export function lastWord(output: string, errors: string): string {
   const lines = (text: string): string[] => text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
   const said = lines(errors).find((line) => !/^\s+at /.test(line)) ?? lines(output).at(-1) ?? "";
-  return said.trim().replaceAll("|", "/").slice(-LAST_WORD);
+  return said.trim().slice(-LAST_WORD);
 }
 
 const running = new Set<() => void>();
