@@ -12,6 +12,7 @@ import { exceptions } from "./programs/exceptions.ts";
 import { gates } from "./programs/gates.ts";
 import { interrupts } from "./programs/interrupts.ts";
 import { longMode } from "./programs/long-mode.ts";
+import { modifiedCode } from "./programs/modified-code.ts";
 import { pae } from "./programs/pae.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
@@ -43,6 +44,7 @@ for (const program of [
   gates,
   interrupts,
   debug,
+  modifiedCode,
   tasks,
   systemCalls("amd"),
   systemCalls("intel"),
