@@ -16,6 +16,7 @@ import { modifiedCode } from "./programs/modified-code.ts";
 import { pae } from "./programs/pae.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
+import { strings } from "./programs/strings.ts";
 import { systemCalls } from "./programs/system-calls.ts";
 import { tasks } from "./programs/tasks.ts";
 import { virtual8086 } from "./programs/virtual-8086.ts";
@@ -45,6 +46,7 @@ for (const program of [
   interrupts,
   debug,
   modifiedCode,
+  strings,
   tasks,
   systemCalls("amd"),
   systemCalls("intel"),
