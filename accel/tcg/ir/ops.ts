@@ -6,7 +6,10 @@
  * zero-extended result, which is what x86-64 does with 32-bit registers. Vector values are 16-byte slots.
  *
  * A row's signature reads "result=operands": `i` is a 32-bit view of a slot, `l` all 64 bits, `v` 128 bits. `wasm` is
- * the instruction sequence that turns the operands on the stack into the result.
+ * the instruction sequence that turns the operands on the stack into the result. `js` are the expressions of the
+ * result's low and high half over the operands' halves `al`, `ah`, `bl`, `bh`, all int32; the second may name the first
+ * one's value `x`; a high half that is absent is zero. Conditions have one that is true or false. Functions in them are
+ * those of js/arithmetic.ts. Rows without `js` are run as wasm.
  */
 
 import { SIMD, W } from "../wasm/opcodes.ts";
@@ -43,6 +46,7 @@ export interface OpRow {
   readonly kind: OpKind;
   readonly signature?: Signature;
   readonly wasm?: readonly number[];
+  readonly js?: readonly string[];
   /** Loads and stores: bytes, and how narrow loads are extended. */
   readonly size?: number;
   readonly access?: number;
@@ -58,50 +62,77 @@ function row(entry: OpRow): void {
   rows.push(entry);
 }
 
-function pure(name: string, signature: Signature, ...wasm: number[]): void {
-  row({ name, kind: "pure", signature, wasm });
+function pure(name: string, signature: Signature, wasm: readonly number[], ...js: string[]): void {
+  row({ name, kind: "pure", signature, wasm, ...(js.length > 0 && { js }) });
 }
 
 row({ name: "mov", kind: "mov" });
 
-for (const [name, op] of Object.entries({
-  add: "add",
-  sub: "sub",
-  mul: "mul",
-  and: "and",
-  or: "or",
-  xor: "xor",
-  shl: "shl",
-  shr: "shr_u",
-  sar: "shr_s",
-  rotl: "rotl",
-  rotr: "rotr",
-})) {
-  pure(`${name}32`, "i=ii", W[`i32_${op}` as keyof typeof W]);
-  pure(`${name}64`, "l=ll", W[`i64_${op}` as keyof typeof W]);
+/** Of a pair: the one that bit 5 of a rotation's count brings down, and the other. */
+const NEAR = ["(bl & 32 ? ah : al)", "(bl & 32 ? al : ah)"];
+
+for (const [name, op, js32, ...js64] of [
+  ["add", "add", "al + bl | 0", "al + bl | 0", "ah + bh + (x >>> 0 < al >>> 0 ? 1 : 0) | 0"],
+  ["sub", "sub", "al - bl | 0", "al - bl | 0", "ah - bh - (al >>> 0 < bl >>> 0 ? 1 : 0) | 0"],
+  [
+    "mul",
+    "mul",
+    "Math.imul(al, bl)",
+    "Math.imul(al, bl)",
+    "mulHigh(al, bl) + Math.imul(al, bh) + Math.imul(ah, bl) | 0",
+  ],
+  ["and", "and", "al & bl", "al & bl", "ah & bh"],
+  ["or", "or", "al | bl", "al | bl", "ah | bh"],
+  ["xor", "xor", "al ^ bl", "al ^ bl", "ah ^ bh"],
+  ["shl", "shl", "al << bl", "bl & 32 ? 0 : al << bl", "bl & 32 ? al << bl : ah << bl | al >>> 1 >>> ~bl"],
+  [
+    "shr",
+    "shr_u",
+    "al >>> bl | 0",
+    "bl & 32 ? ah >>> bl | 0 : al >>> bl | ah << 1 << ~bl",
+    "bl & 32 ? 0 : ah >>> bl | 0",
+  ],
+  ["sar", "shr_s", "al >> bl", "bl & 32 ? ah >> bl : al >>> bl | ah << 1 << ~bl", "bl & 32 ? ah >> 31 : ah >> bl"],
+  [
+    "rotl",
+    "rotl",
+    "al << bl | al >>> 1 >>> ~bl",
+    `${NEAR[0]} << bl | ${NEAR[1]} >>> 1 >>> ~bl`,
+    `${NEAR[1]} << bl | ${NEAR[0]} >>> 1 >>> ~bl`,
+  ],
+  [
+    "rotr",
+    "rotr",
+    "al >>> bl | al << 1 << ~bl",
+    `${NEAR[0]} >>> bl | ${NEAR[1]} << 1 << ~bl`,
+    `${NEAR[1]} >>> bl | ${NEAR[0]} << 1 << ~bl`,
+  ],
+] as const) {
+  pure(`${name}32`, "i=ii", [W[`i32_${op}`]], js32);
+  pure(`${name}64`, "l=ll", [W[`i64_${op}`]], ...js64);
 }
 /** a & ~b */
-pure("andc32", "i=ii", W.i32_const, 0x7f, W.i32_xor, W.i32_and);
-pure("andc64", "l=ll", W.i64_const, 0x7f, W.i64_xor, W.i64_and);
-pure("not32", "i=i", W.i32_const, 0x7f, W.i32_xor);
-pure("not64", "l=l", W.i64_const, 0x7f, W.i64_xor);
+pure("andc32", "i=ii", [W.i32_const, 0x7f, W.i32_xor, W.i32_and], "al & ~bl");
+pure("andc64", "l=ll", [W.i64_const, 0x7f, W.i64_xor, W.i64_and], "al & ~bl", "ah & ~bh");
+pure("not32", "i=i", [W.i32_const, 0x7f, W.i32_xor], "~al");
+pure("not64", "l=l", [W.i64_const, 0x7f, W.i64_xor], "~al", "~ah");
 /** Zero extensions to 64 bits. */
-pure("ext8u", "i=i", W.i32_const, 0xff, 0x01, W.i32_and);
-pure("ext16u", "i=i", W.i32_const, 0xff, 0xff, 0x03, W.i32_and);
-pure("ext32u", "l=i", W.i64_extend_i32_u);
+pure("ext8u", "i=i", [W.i32_const, 0xff, 0x01, W.i32_and], "al & 0xff");
+pure("ext16u", "i=i", [W.i32_const, 0xff, 0xff, 0x03, W.i32_and], "al & 0xffff");
+pure("ext32u", "l=i", [W.i64_extend_i32_u], "al");
 /** Sign extensions to 32 bits (zero above) and to 64. */
-pure("ext8s32", "i=i", W.i32_extend8_s);
-pure("ext16s32", "i=i", W.i32_extend16_s);
-pure("ext8s64", "l=l", W.i64_extend8_s);
-pure("ext16s64", "l=l", W.i64_extend16_s);
-pure("ext32s64", "l=i", W.i64_extend_i32_s);
+pure("ext8s32", "i=i", [W.i32_extend8_s], "al << 24 >> 24");
+pure("ext16s32", "i=i", [W.i32_extend16_s], "al << 16 >> 16");
+pure("ext8s64", "l=l", [W.i64_extend8_s], "al << 24 >> 24", "x >> 31");
+pure("ext16s64", "l=l", [W.i64_extend16_s], "al << 16 >> 16", "x >> 31");
+pure("ext32s64", "l=i", [W.i64_extend_i32_s], "al", "x >> 31");
 /** Leading and trailing zeros; 32 or 64 for zero. */
-pure("clz32", "i=i", W.i32_clz);
-pure("clz64", "l=l", W.i64_clz);
-pure("ctz32", "i=i", W.i32_ctz);
-pure("ctz64", "l=l", W.i64_ctz);
-pure("popcnt32", "i=i", W.i32_popcnt);
-pure("popcnt64", "l=l", W.i64_popcnt);
+pure("clz32", "i=i", [W.i32_clz], "Math.clz32(al)");
+pure("clz64", "l=l", [W.i64_clz], "ah ? Math.clz32(ah) : 32 + Math.clz32(al)");
+pure("ctz32", "i=i", [W.i32_ctz], "ctz(al)");
+pure("ctz64", "l=l", [W.i64_ctz], "al ? ctz(al) : 32 + ctz(ah)");
+pure("popcnt32", "i=i", [W.i32_popcnt], "popcount(al)");
+pure("popcnt64", "l=l", [W.i64_popcnt], "popcount(al) + popcount(ah)");
 /** Replaces byte 0, byte 1 or the low 16 bits of a by b's low bits. */
 for (const [name, position, length] of [
   ["put8", 0, 8],
@@ -111,7 +142,7 @@ for (const [name, position, length] of [
   row({ name, kind: "pure", signature: "l=ll", deposit: { position, length } });
 }
 /** Byte 1: (a >> 8) & 0xff. */
-pure("get8h", "i=i", W.i32_const, 8, W.i32_shr_u, W.i32_const, 0xff, 0x01, W.i32_and);
+pure("get8h", "i=i", [W.i32_const, 8, W.i32_shr_u, W.i32_const, 0xff, 0x01, W.i32_and], "al >>> 8 & 0xff");
 
 /** Comparison by name, and its wasm for both widths. */
 export const CONDITIONS = ["eq", "ne", "lt", "ge", "le", "gt", "ltu", "geu", "leu", "gtu", "tsteq", "tstne"] as const;
@@ -129,25 +160,47 @@ export function conditionWasm(condition: Condition, width: 32 | 64): number[] {
   return [W[`${prefix}${base}_${unsigned ? "u" : "s"}`]];
 }
 
-for (const condition of CONDITIONS) {
-  pure(`set_${condition}32`, "i=ii", ...conditionWasm(condition, 32));
-  pure(`set_${condition}64`, "i=ll", ...conditionWasm(condition, 64));
+const OPERATORS = { lt: "<", ge: ">=", le: "<=", gt: ">" } as const;
+
+/** The JavaScript of a comparison. */
+export function conditionJs(condition: Condition, width: 32 | 64): string {
+  const wide = width === 64;
+  if (condition === "tsteq") return wide ? "(al & bl | ah & bh) === 0" : "(al & bl) === 0";
+  if (condition === "tstne") return wide ? "(al & bl | ah & bh) !== 0" : "(al & bl) !== 0";
+  if (condition === "eq") return wide ? "al === bl && ah === bh" : "al === bl";
+  if (condition === "ne") return wide ? "al !== bl || ah !== bh" : "al !== bl";
+  const unsigned = condition.endsWith("u") ? " >>> 0" : "";
+  const operator = OPERATORS[condition.slice(0, 2) as keyof typeof OPERATORS];
+  if (!wide) return `al${unsigned} ${operator} bl${unsigned}`;
+  return `(ah === bh ? al >>> 0 ${operator} bl >>> 0 : ah${unsigned} ${operator} bh${unsigned})`;
 }
+
 for (const condition of CONDITIONS) {
-  row({ name: `br_${condition}32`, kind: "condBranch", signature: "i=ii", wasm: conditionWasm(condition, 32) });
-  row({ name: `br_${condition}64`, kind: "condBranch", signature: "i=ll", wasm: conditionWasm(condition, 64) });
+  pure(`set_${condition}32`, "i=ii", conditionWasm(condition, 32), `${conditionJs(condition, 32)} ? 1 : 0`);
+  pure(`set_${condition}64`, "i=ll", conditionWasm(condition, 64), `${conditionJs(condition, 64)} ? 1 : 0`);
 }
+/** A branch or select for each comparison. */
+function conditional(prefix: string, kind: OpKind): void {
+  for (const condition of CONDITIONS) {
+    for (const [width, signature] of [
+      [32, "i=ii"],
+      [64, "i=ll"],
+    ] as const) {
+      const wasm = conditionWasm(condition, width);
+      row({ name: `${prefix}_${condition}${width}`, kind, signature, wasm, js: [conditionJs(condition, width)] });
+    }
+  }
+}
+conditional("br", "condBranch");
 /** Branches if a is a canonical 48-bit address: bits 63..47 all equal. */
 row({
   name: "br_canonical",
   kind: "condBranch",
   signature: "i=l",
   wasm: [W.i64_const, 47, W.i64_shr_s, W.i64_const, 1, W.i64_add, W.i64_const, 2, W.i64_lt_u],
+  js: ["(ah >> 15) + 1 >>> 0 < 2"],
 });
-for (const condition of CONDITIONS) {
-  row({ name: `sel_${condition}32`, kind: "select", signature: "i=ii", wasm: conditionWasm(condition, 32) });
-  row({ name: `sel_${condition}64`, kind: "select", signature: "i=ll", wasm: conditionWasm(condition, 64) });
-}
+conditional("sel", "select");
 
 row({ name: "lea32", kind: "lea" });
 row({ name: "lea64", kind: "lea" });
@@ -205,23 +258,23 @@ row({ name: "vmov", kind: "mov", signature: "v=v" });
 const simd = (op: number): number[] => (op < 0x80 ? [0xfd, op] : [0xfd, (op & 0x7f) | 0x80, op >> 7]);
 for (const [name, op] of Object.entries(SIMD)) {
   if (/^(v128_(load|store|const|not|andnot)|i8x16_(shuffle|swizzle)|.*_abs$|.*_extend_low_)/.test(name)) continue;
-  pure(`v_${name}`, "v=vv", ...simd(op));
+  pure(`v_${name}`, "v=vv", simd(op));
 }
 /** ~a & b, as PANDN. */
 row({ name: "v_andn", kind: "pure", signature: "v=vv", wasm: simd(SIMD.v128_andnot), swap: true });
 
-for (const name of ["i8x16_abs", "i16x8_abs", "i32x4_abs"] as const) pure(`v_${name}`, "v=v", ...simd(SIMD[name]));
+for (const name of ["i8x16_abs", "i16x8_abs", "i32x4_abs"] as const) pure(`v_${name}`, "v=v", simd(SIMD[name]));
 /** PMOVSX, PMOVZX */
 for (const sign of ["s", "u"] as const) {
   const bw = simd(SIMD[`i16x8_extend_low_i8x16_${sign}`]);
   const wd = simd(SIMD[`i32x4_extend_low_i16x8_${sign}`]);
   const dq = simd(SIMD[`i64x2_extend_low_i32x4_${sign}`]);
-  pure(`v_extend_bw_${sign}`, "v=v", ...bw);
-  pure(`v_extend_bd_${sign}`, "v=v", ...bw, ...wd);
-  pure(`v_extend_bq_${sign}`, "v=v", ...bw, ...wd, ...dq);
-  pure(`v_extend_wd_${sign}`, "v=v", ...wd);
-  pure(`v_extend_wq_${sign}`, "v=v", ...wd, ...dq);
-  pure(`v_extend_dq_${sign}`, "v=v", ...dq);
+  pure(`v_extend_bw_${sign}`, "v=v", bw);
+  pure(`v_extend_bd_${sign}`, "v=v", [...bw, ...wd]);
+  pure(`v_extend_bq_${sign}`, "v=v", [...bw, ...wd, ...dq]);
+  pure(`v_extend_wd_${sign}`, "v=v", wd);
+  pure(`v_extend_wq_${sign}`, "v=v", [...wd, ...dq]);
+  pure(`v_extend_dq_${sign}`, "v=v", dq);
 }
 /** Interleaves the elements of the low or high halves: PUNPCKL*, PUNPCKH*. */
 for (const [half, first] of [
@@ -233,7 +286,7 @@ for (const [half, first] of [
       const element = Math.floor(byte / size);
       return first + Math.floor(element / 2) * size + (byte % size) + (element % 2) * 16;
     });
-    pure(`v_unpack_${half}_${size * 8}`, "v=vv", ...simd(SIMD.i8x16_shuffle), ...lanes);
+    pure(`v_unpack_${half}_${size * 8}`, "v=vv", [...simd(SIMD.i8x16_shuffle), ...lanes]);
   }
 }
 
