@@ -9,6 +9,7 @@ import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
 import type { CpuRegisters } from "./cpu-registers.ts";
 import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
+import type { SavedState } from "./state/state.ts";
 import type { Doorbell } from "./thread/doorbell.ts";
 
 /** Why `Vcpu.run` came back. */
@@ -58,6 +59,13 @@ export interface Vcpu extends CpuPins {
   setRegisters(registers: CpuRegisters): void;
   /** Whether a halted CPU has a reason to run again. */
   hasWork(): boolean;
+  /** Its registers, and what waits for delivery, between two calls of `run`. */
+  save(): SavedState;
+  /**
+   * Loads what `save` has saved, after the guest's memory; what was made of memory (TLB, translated code) is made anew.
+   * INTR is low until whoever drives it does so again.
+   */
+  load(saved: SavedState): void;
   /** `info registers`. */
   dumpRegisters(): string;
   /** `info tlb` and `info mem`. */

@@ -71,6 +71,11 @@ export class BoardDevices {
     for (const { device } of this.nodes) device.reset();
   }
 
+  /** After their state was loaded. */
+  loaded(): void {
+    for (const { device } of this.nodes) device.loaded?.();
+  }
+
   /** The reset at the end of S3. */
   wakeReset(): void {
     for (const { device } of this.nodes) {

@@ -29,6 +29,7 @@ import { irqLine } from "../../core/irq.ts";
 import type { Machine, MachineRuntime } from "../../core/machine.ts";
 import { withOption } from "../../core/options/keyval.ts";
 import type { DriveOptions } from "../../core/options/machine-options.ts";
+import { bool, defineState } from "../../core/state/state.ts";
 import { BoardDevices } from "./board-devices.ts";
 import { BootOrder, romPath } from "./boot-order.ts";
 import { cmosBytes } from "./cmos.ts";
@@ -39,6 +40,13 @@ import { type Geometry, guessGeometry } from "./geometry.ts";
 import { IsaInterrupts } from "./interrupts.ts";
 import { Kernel } from "./kernel.ts";
 import { mapMemory } from "./memory.ts";
+
+const PC_STATE = defineState("pc", 1, {
+  /** The x87's interrupt line. */
+  ferr: bool,
+  /** -boot once is over. */
+  started: bool,
+});
 
 const FOUR_GIB_MIB = 3584;
 const MIB = 2 ** 20;
@@ -117,7 +125,12 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   });
   const ioapic = await devices.create<IoApic>("ioapic", { board: { apicBus } });
   interrupts.connect(pic, ioapic);
-  const ferr = interrupts.source(FERR_IRQ);
+  const board = runtime.services.arena.attach("pc", PC_STATE);
+  const ferrLine = interrupts.source(FERR_IRQ);
+  const ferr = irqLine((level) => {
+    board.ferr = level;
+    ferrLine.set(level);
+  });
   let bridge: HostBridge | undefined;
   vcpu = await runtime.accelerator.createVcpu(
     {
@@ -228,12 +241,11 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     for (const [index, value] of bytes) rtc.setCmos(index, value);
   };
 
-  let first = true;
   const reset = (): void => {
     devices.reset();
     ferr.set(false);
-    writeCmos(first ? (options.boot.once ?? options.boot.order) : options.boot.order);
-    first = false;
+    writeCmos((board.started ? undefined : options.boot.once) ?? options.boot.order);
+    board.started = true;
     cpu.reset();
     kernel?.start(cpu, space, ports, pci);
   };
@@ -260,6 +272,10 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
       return pm.suspended;
     },
     reset,
+    loaded() {
+      ferrLine.set(board.ferr);
+      devices.loaded();
+    },
     wake,
   };
 }

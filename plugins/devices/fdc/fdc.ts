@@ -187,6 +187,7 @@ export class Fdc implements Device, FloppyController {
 
   loaded(): void {
     const s = this.#s;
+    this.#setIrq(s.irq);
     this.#requests.cancel();
     this.#dmaRetry.cancel();
     this.#requests.whenIdle(() => {

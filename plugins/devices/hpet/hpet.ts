@@ -122,7 +122,10 @@ export class Hpet implements Device {
 
   loaded(): void {
     this.#options.legacyReplacement?.set(this.#legacy);
-    for (let i = 0; i < TIMERS; i++) this.#schedule(i);
+    for (let i = 0; i < TIMERS; i++) {
+      this.#drive(i);
+      this.#schedule(i);
+    }
   }
 
   #clear(): void {

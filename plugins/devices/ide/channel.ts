@@ -98,9 +98,11 @@ export interface BusMasterPort {
   /** Moves as much as the descriptors and the start bit allow; returns bytes moved. */
   toMemory(data: Uint8Array): number;
   fromMemory(into: Uint8Array): number;
+  /** INTRQ has risen. */
+  interrupt(): void;
 }
 
-const NO_BUS_MASTER: BusMasterPort = { toMemory: () => 0, fromMemory: () => 0 };
+const NO_BUS_MASTER: BusMasterPort = { toMemory: () => 0, fromMemory: () => 0, interrupt() {} };
 
 export interface AtaChannelOptions {
   readonly name: string;
@@ -166,6 +168,7 @@ export class AtaChannel {
 
   /** After loading state. */
   loaded(): void {
+    this.#irq.set(this.#s.line);
     this.#requests.cancel();
     this.#requests.whenIdle(() => {
       if (this.#s.resetting) this.#finishReset(false);
@@ -384,6 +387,7 @@ export class AtaChannel {
     const level = this.#device !== undefined && this.#tf.intrq && (s.control & R.CONTROL_NIEN) === 0;
     if (level === s.line) return;
     s.line = level;
+    if (level) this.#busMaster.interrupt();
     this.#irq.set(level);
   }
 

@@ -8,7 +8,7 @@
 import type { IoRegion } from "../../../core/bus/io.ts";
 import { PCI_STATUS, PciDevice, QEMU_SUBSYSTEM } from "../../../core/bus/pci.ts";
 import type { Device } from "../../../core/device.ts";
-import { type IrqLine, irqLine } from "../../../core/irq.ts";
+import type { IrqLine } from "../../../core/irq.ts";
 import type { Dma } from "../../../core/memory/dma.ts";
 import type { StateArena } from "../../../core/state/state.ts";
 import { BusMaster } from "./bus-master.ts";
@@ -85,10 +85,7 @@ export class Piix3Ide extends PciDevice implements Device {
       name: `${name}/ide${index}`,
       arena,
       busMaster: master,
-      irq: irqLine((level) => {
-        if (level) master.interrupt();
-        irq.set(level);
-      }),
+      irq,
     });
     return { channel, master };
   }

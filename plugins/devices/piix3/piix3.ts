@@ -129,6 +129,7 @@ export class Piix3 extends PciDevice implements Device, InterruptRouter {
 
   loaded(): void {
     this.updateMappings();
+    for (const [line, irq] of this.#lines.entries()) irq.set(((this.#state.driven >> line) & 1) !== 0);
   }
 
   override configWrite(offset: number, value: number, size: AccessSize): void {

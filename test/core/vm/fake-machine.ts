@@ -10,6 +10,7 @@ import { QemuError } from "../../../core/errors.ts";
 import type { Machine, MachineRuntime, MachineType } from "../../../core/machine.ts";
 import { AddressSpace } from "../../../core/memory/address-space.ts";
 import type { Plugin } from "../../../core/plugin/plugin.ts";
+import type { SavedState } from "../../../core/state/state.ts";
 
 class FakeVcpu implements Vcpu {
   readonly instructionPointer = 0x1234n;
@@ -47,6 +48,8 @@ class FakeVcpu implements Vcpu {
   tscToNs = (): number => 0;
   disassemble = (): { length: number; text: string } => ({ length: 2, text: "hello you" });
   setRegisters(): void {}
+  save = (): SavedState => ({ name: "fake", version: 1, fields: {} });
+  load(): void {}
   kick(): void {}
   reset(): void {}
   setIntr(): void {}
@@ -131,6 +134,7 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
       suspended = false;
       say("reset\n");
     },
+    loaded() {},
     get suspended() {
       return suspended;
     },
