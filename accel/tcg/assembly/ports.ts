@@ -62,7 +62,7 @@ export function ioOut(env: u32, a: u64, b: u64, imm: i32): u64 {
   return 0;
 }
 
-/** IR: before INS reads its port: raises what a store of `imm` bytes at linear address `a` would raise. */
+/** IR: raises what a store of `imm` bytes at linear address `a` would raise: before INS reads its port, for one. */
 export function probeStore(env: u32, a: u64, _b: u64, imm: i32): u64 {
   checkAlignment(env, a, imm);
   probeWrite(env, a, imm);

@@ -207,8 +207,7 @@ export const enter: Emit = (t, i) => {
   }
   if (level > 0) t.store(t.segAddress(SS, stackPlus(t, frame, -size * level), size, true), pointer, size);
   const after = stackPlus(t, frame, -(size * level) - (i.imm & 0xffff));
-  const last = t.segAddress(SS, after, size, true);
-  t.store(last, t.load(last, size), size);
+  t.ir.callVoid("probeStore", t.segAddress(SS, after, size, true), NONE, size);
   t.setStack(after);
   t.writeReg(RBP, size, pointer, true);
 };

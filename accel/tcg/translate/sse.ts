@@ -390,6 +390,7 @@ export const maskedStore = (isMmx: boolean): Emit => {
     const rdi = t.reg(RDI);
     const offset = i.addrSize === 8 ? rdi : ir.unary(i.addrSize === 4 ? "ext32u" : "ext16u", rdi);
     const size = isMmx ? 8 : 16;
+    if (isMmx) reportPending(t);
     const address = t.segAddress(segment, offset, size, true);
     if (isMmx) ir.callVoid("mmxEnter");
     const [data, mask] = isMmx ? [mmOffset(i.reg), mmOffset(i.rm)] : [xmmOffset(i.reg), xmmOffset(i.rm)];

@@ -44,25 +44,35 @@ function endAfterLoad(t: Translator, segment: number, shadow: boolean): void {
   else if (segment < FS && !t.code64) goOn(t);
 }
 
+/** REX.R has no meaning for segment registers. */
+const segmentField = (i: Insn): number => i.reg & 7;
+
 export const movFromSegment: Emit = (t, i) => {
-  if (i.reg > GS) t.raise(EXC_UD);
-  else t.writeE(i, selectorOf(t, i.reg), t.isReg(i) ? i.opSize : 2);
+  const segment = segmentField(i);
+  if (segment > GS) t.raise(EXC_UD);
+  else t.writeE(i, selectorOf(t, segment), t.isReg(i) ? i.opSize : 2);
 };
 
 export const movToSegment: Emit = (t, i) => {
-  if (i.reg > GS || i.reg === CS) {
+  const segment = segmentField(i);
+  if (segment > GS || segment === CS) {
     t.raise(EXC_UD);
     return;
   }
-  const shadow = i.reg === SS;
-  loadSegment(t, i.reg, t.readE(i, 2), shadow);
-  endAfterLoad(t, i.reg, shadow);
+  const shadow = segment === SS;
+  loadSegment(t, segment, t.readE(i, 2), shadow);
+  endAfterLoad(t, segment, shadow);
 };
 
+/** With a 32-bit operand only 16 bits are written, as Intel's processors do. */
 export const pushSegment =
   (segment: number): Emit =>
-  (t, i) =>
-    t.push(selectorOf(t, segment), i.opSize);
+  (t, i) => {
+    const offset = t.stackOffset(-i.opSize);
+    const size = i.opSize === 4 ? 2 : i.opSize;
+    t.store(t.segAddress(SS, offset, size, true), selectorOf(t, segment), size);
+    t.setStack(offset);
+  };
 
 export const popSegment =
   (segment: number): Emit =>
