@@ -7,15 +7,16 @@ import { BlockTranslator } from "../../accel/tcg/engine/block-translator.ts";
 import { CodeCache, insnPointAt, type TranslationBlock } from "../../accel/tcg/engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "../../accel/tcg/engine/helpers.ts";
 import { refineFault } from "../../accel/tcg/engine/instruction-fault.ts";
-import { CC_DYNAMIC, CPU_SECTION_SIZE, CPU_STATE } from "../../accel/tcg/env.ts";
+import { CC_DYNAMIC, CPU_SECTION_SIZE, CPU_STATE, HF_INHIBIT } from "../../accel/tcg/env.ts";
 import { EXIT_FAULT, generateInterpreter, LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../accel/tcg/interp/generate.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { PAGE_READ, PAGE_WRITE } from "../../core/memory/address-space.ts";
 import { GuestMemory } from "../../core/memory/guest-memory.ts";
 import { type State, StateArena } from "../../core/state/state.ts";
-import type { Segment } from "./descriptors.ts";
+import { descriptor, LINUX_SEGMENTS, type Segment } from "./descriptors.ts";
 import { type Bits, type CpuImage, FLAT } from "./native.ts";
 
+const CS = 1;
 const CODE_SIZE = 4 * 2 ** 20;
 const PAGE = 4096;
 /** Where in a page of its own the fault handling sees an instruction. */
@@ -24,6 +25,12 @@ const RAM_PAGES = 64;
 const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 const PTE_FLAGS = 7n;
 const PTE_WRITABLE = 2n;
+const PTE_USER = 4n;
+/** Where the local descriptor table is, in the page of the global one, and what LDTR holds. */
+const LDT_AT = 0x800;
+const LDT_ATTRIBUTES = 0x8200;
+const LDT_SELECTOR = 0x50;
+const GDT_LIMIT = 127;
 /** Where in the data an FXSAVE image is passed to and from the helpers. */
 const FX_IMAGE = 0x100;
 const REX_W = 1;
@@ -37,10 +44,12 @@ const PAGE_FAULT = 14;
 const EFLAGS_AC = 0x40000n;
 const GUEST_FAULT = { guestFault: true };
 
-/** Offsets of pages in the data that are absent or read-only. */
-export interface PageRights {
-  readonly absent: number;
-  readonly readOnly: number;
+export interface EngineOptions {
+  /** Offsets of pages in the data that are absent or read-only. */
+  readonly absent?: number;
+  readonly readOnly?: number;
+  /** The local descriptor table. */
+  readonly descriptors?: readonly Segment[];
 }
 
 export class OracleEngine {
@@ -57,7 +66,7 @@ export class OracleEngine {
   #run!: (env: number, pc: number) => number;
 
   /** `dataSize` bytes of memory appear at virtual address `dataAddress`, a multiple of the page size. */
-  private constructor(dataAddress: bigint, dataSize: number, rights?: PageRights) {
+  private constructor(dataAddress: bigint, dataSize: number, { absent, readOnly, descriptors = [] }: EngineOptions) {
     const { memory } = this;
     this.#fxAddress = dataAddress + BigInt(FX_IMAGE);
     this.#env = memory.reserve("env", SECTION, PAGE);
@@ -81,27 +90,42 @@ export class OracleEngine {
     state.features.fill(0xffffffff);
     state.hflags = 3;
     // Page tables in the first pages of RAM, data after them.
-    const firstData = 4 + Math.ceil(dataSize / PAGE / 512);
+    const firstData = 4 + Math.ceil((dataSize / PAGE + 1) / 512);
     this.data = memory.u8.subarray(ram + firstData * PAGE, ram + firstData * PAGE + dataSize);
     const entry = (table: number, index: bigint, page: number, flags = PTE_FLAGS): void => {
       memory.view.setBigUint64(ram + table * PAGE + Number(index & 511n) * 8, BigInt(page * PAGE) | flags, true);
     };
     entry(0, dataAddress >> 39n, 1);
     entry(1, dataAddress >> 30n, 2);
-    for (let page = 0; page < dataSize / PAGE; page++) {
+    const tables = dataSize / PAGE;
+    for (let page = 0; page <= tables; page++) {
       const address = dataAddress + BigInt(page * PAGE);
       const table = 3 + Number((address >> 21n) - (dataAddress >> 21n));
       if (table >= firstData) throw new RangeError("data spans too many page tables");
       entry(2, address >> 21n, table);
-      if (page * PAGE === rights?.absent) continue;
-      const flags = page * PAGE === rights?.readOnly ? PTE_FLAGS & ~PTE_WRITABLE : PTE_FLAGS;
-      entry(table, address >> 12n, firstData + page, flags);
+      if (page * PAGE === absent) continue;
+      const missing = page * PAGE === readOnly ? PTE_WRITABLE : page === tables ? PTE_USER : 0n;
+      entry(table, address >> 12n, firstData + page, PTE_FLAGS & ~missing);
     }
     state.cr3 = 0n;
+    // The descriptor tables are in the page after the data.
+    const table = ram + (firstData + tables) * PAGE;
+    const put = (offset: number, list: readonly Segment[]): void =>
+      list.forEach((segment, index) => {
+        memory.view.setBigUint64(table + offset + 8 * index, descriptor(segment), true);
+      });
+    put(8, LINUX_SEGMENTS);
+    put(LDT_AT, descriptors);
+    state.gdtBase = dataAddress + BigInt(dataSize);
+    state.gdtLimit = GDT_LIMIT;
+    state.ldtBase = state.gdtBase + BigInt(LDT_AT);
+    state.ldtLimit = descriptors.length * 8 - 1;
+    state.ldtAttr = descriptors.length > 0 ? LDT_ATTRIBUTES : 0;
+    state.ldtSelector = LDT_SELECTOR;
   }
 
-  static async create(dataAddress: bigint, dataSize: number, rights?: PageRights): Promise<OracleEngine> {
-    const engine = new OracleEngine(dataAddress, dataSize, rights);
+  static async create(dataAddress: bigint, dataSize: number, options: EngineOptions = {}): Promise<OracleEngine> {
+    const engine = new OracleEngine(dataAddress, dataSize, options);
     await engine.#load();
     return engine;
   }
@@ -176,6 +200,8 @@ export class OracleEngine {
     state.segAttr[1] = bits === 64 ? CS64 : bits === 32 ? CS32 : CS16;
     if (bits === 16 && loaded === FLAT) state.segAttr[2] = SS16;
     state.eflags = alignment ? EFLAGS_AC : 0n;
+    state.inhibit = 0;
+    state.shadowOver = 0;
     this.#call("updateHflags");
   }
 
@@ -208,8 +234,9 @@ export class OracleEngine {
     state.excVector = -1;
     const direction = BigInt.asIntN(64, state.df) < 0n ? 0x400n : 0n;
     image.rflags = BigInt(this.#call("getFlags") >>> 0) | direction | state.eflags | 2n;
-    // The code may have changed EFLAGS.AC.
-    if ((state.eflags & EFLAGS_AC) !== 0n) this.#mode = [];
+    image.selectors = loaded.map(({ selector }, index) => (index === CS ? selector : state.segSelector[index]));
+    // The code may have changed EFLAGS.AC and segments.
+    this.#mode = [];
     if (float) {
       this.#enter(64, FLAT, false);
       this.#helper("fxsave", this.#fxAddress, 0n, REX_W);
@@ -231,8 +258,13 @@ export class OracleEngine {
       if (!block) return "instruction is cut off";
       state.budget = 1000;
       state.exitRequest = 0;
+      const shadowed = (state.hflags & HF_INHIBIT) !== 0;
+      if (shadowed) this.#call("beforeInstruction");
       try {
-        if (this.#run(this.#env, block.code) !== EXIT_FAULT) continue;
+        if (this.#run(this.#env, block.code) !== EXIT_FAULT) {
+          if (shadowed) this.#call("afterInstruction");
+          continue;
+        }
       } catch (error) {
         if (error !== GUEST_FAULT) throw error;
       }

@@ -7,7 +7,7 @@ import { createInsn, Decoder } from "../../accel/tcg/x86/decoder.ts";
 import { BASE_RIP, type Insn, type OpcodeRow } from "../../accel/tcg/x86/insn.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { resultUndefined } from "./flags.ts";
-import { operandImage } from "./images.ts";
+import { operandImage, randomSelector } from "./images.ts";
 import { BORDERS, type Layout } from "./layout.ts";
 import { type CpuImage, scratch } from "./native.ts";
 import type { Random } from "./random.ts";
@@ -22,6 +22,7 @@ import {
   STACK,
   STRING,
   storedInParts,
+  usesSelector,
 } from "./rows.ts";
 
 const MARGIN = 640;
@@ -36,11 +37,14 @@ const RDI = 7;
 const ES = 0;
 const SS = 2;
 const DS = 3;
+const FS = 4;
 const GS = 5;
 /** Prefixes by segment. */
 const OVERRIDES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 const EFLAGS_TF = 0x100;
 const EFLAGS_AC = 0x40000n;
+/** Index of a segment of Linux's whose limit depends on the CPU that runs. */
+const CPU_NUMBER = 15;
 /** The first address that is not canonical. */
 const HOLE = 2n ** 47n;
 /** Opcodes that 64-bit mode has not. */
@@ -51,6 +55,15 @@ export interface Generated {
   readonly bytes: readonly number[];
   readonly insn: Insn;
 }
+
+/** A stretch of code that the mnemonic stands for. */
+export interface Transfer {
+  readonly name: string;
+  readonly bytes: readonly number[];
+}
+
+/** Selectors of code that is executable in ring 3. */
+const CODE_SELECTORS = [0x07, 0x23, 0x33, 0x37, 0x3f];
 
 interface Place {
   readonly linear: bigint;
@@ -348,7 +361,9 @@ export class Generator {
     // Components that both sides have: x87 and SSE.
     if (/^xsave|^xrstor/.test(name)) gpr[RAX] = this.#widened(BigInt(random.below(4)), 1) & ~0xfffffn;
     if (/^xsave|^xrstor/.test(name)) gpr[RAX] |= BigInt(random.below(4));
-    const place = name === "popf" ? this.#stackPlace(image) : this.#operandPlace(i, image, address);
+    if (usesSelector(i.row) && i.mod === 3 && i.rm !== RSP)
+      gpr[i.rm] = this.#widened(BigInt(randomSelector(random)), 2);
+    const place = name.startsWith("pop") ? this.#stackPlace(image) : this.#operandPlace(i, image, address);
     const bytes = place && operandImage(i, random, layout.faults);
     if (!bytes || !layout.contains(place.linear, bytes.length)) return;
     const at = Number(place.linear - layout.scratch);
@@ -415,7 +430,7 @@ export class Generator {
   #isAllowed(i: Insn, image: CpuImage, address: bigint): boolean {
     const { gpr } = image;
     const layout = this.#layout;
-    const { name } = i.row;
+    const { name, operands } = i.row;
     if (resultUndefined(i, Number(gpr[RCX] & 255n))) return false;
     for (const { linear, size } of this.#places(i, image, address)) {
       const inHole = linear >= HOLE && linear + BigInt(size) <= 2n ** 64n - HOLE;
@@ -429,6 +444,8 @@ export class Generator {
     if (name === "int" && [3, 4, 0x80].includes(i.imm & 0xff)) return false;
     if (layout.faults && this.#faultsDiffer(i, image, address)) return false;
     if (name === "popf" && this.#popsTrap(image)) return false;
+    if (operands === "Sw Ew" && (i.reg & 7) === FS) return false;
+    if (usesSelector(i.row) && this.#selector(i, image, address) >> 3 === CPU_NUMBER) return false;
     if (layout.faults) return true;
     if (name === "aam" && (i.imm & 255) === 0) return false;
     if (name === "ldmxcsr" || name === "fxrstor" || name === "xrstor") return this.#loadsState(i, image, address);
@@ -468,6 +485,14 @@ export class Generator {
   #isPlain(place: Place): boolean {
     const at = Number(place.linear - this.#layout.scratch);
     return this.#layout.memory.some((range) => at >= range.at && at + place.size <= range.at + range.size);
+  }
+
+  /** The selector that an instruction loads or looks at; 0 where it cannot be read. */
+  #selector(i: Insn, image: CpuImage, address: bigint): number {
+    const place = i.row.name === "pop" ? this.#stackPlace(image) : this.#operandPlace(i, image, address);
+    if (!place) return i.mod === 3 ? Number(image.gpr[i.rm] & 0xffffn) : 0;
+    const linear = place.linear + BigInt(i.row.operands.endsWith("Mp") ? i.opSize : 0);
+    return this.#isPlain({ linear, size: 2 }) ? Number(this.#memory(linear, 2)) : 0;
   }
 
   /** Whether a POPF would set TF. */
@@ -537,6 +562,40 @@ export class Generator {
         return [...this.#addressOf(address, 4), 0x50, 0xc2, 0x10, 0x00];
       default: // jmp or call rax
         return [...this.#addressOf(address, 2), 0xff, random.oneIn(2) ? 0xe0 : 0xd0];
+    }
+  }
+
+  /** A far jump, call or return to what follows it, or to a segment that is no code. */
+  farTransfer(image: CpuImage, address: bigint): Transfer | undefined {
+    const random = this.#random;
+    const { bits } = this.#layout;
+    const stack = this.#stackPlace(image);
+    if (!this.#layout.contains(stack.linear - 64n, 128)) return undefined;
+    const own = { 16: 0x07, 32: 0x23, 64: 0x33 }[bits];
+    let selector = (own & ~3) | random.below(4);
+    if (random.oneIn(2)) selector = randomSelector(random);
+    if (CODE_SELECTORS.includes(selector | 3) && (selector | 3) !== own) return undefined;
+    const push = (value: number): number[] => [0x68, ...(bits === 16 ? word(value) : dword(value))];
+    if (bits === 64) {
+      const target = [...this.#addressOf(address, 0).slice(0, 3), ...dword(3), 0x50];
+      if (random.oneIn(2)) return { name: "retf", bytes: [...push(selector), ...target, 0x48, 0xcb] };
+      const ss = random.oneIn(2) ? 0x2b : randomSelector(random);
+      return { name: "iret", bytes: [...push(ss), 0x54, 0x9c, ...push(selector), ...target, 0x48, 0xcf] };
+    }
+    const size = bits >> 3;
+    const pointer = (length: number): number[] => {
+      const target = Number(address) + length;
+      return [...(bits === 16 ? word(target) : dword(target)), ...word(selector)];
+    };
+    switch (random.below(4)) {
+      case 0:
+        return { name: "jmpf", bytes: [0xea, ...pointer(3 + size)] };
+      case 1:
+        return { name: "callf", bytes: [0x9a, ...pointer(3 + size)] };
+      case 2:
+        return { name: "retf", bytes: [...push(selector), ...push(Number(address) + 3 + 2 * size), 0xcb] };
+      default:
+        return { name: "iret", bytes: [0x9c, ...push(selector), ...push(Number(address) + 4 + 2 * size), 0xcf] };
     }
   }
 

@@ -3,13 +3,37 @@
 import type { Insn } from "../../accel/tcg/x86/insn.ts";
 import { randomFloatState } from "./float.ts";
 import type { Random } from "./random.ts";
+import { usesSelector } from "./rows.ts";
 
 const MXCSR = 24;
 const XSTATE_BV = 512;
 const EFLAGS_TF = 0x100;
 
+/** A selector: of either table, null, or beyond the tables. */
+export function randomSelector(random: Random): number {
+  const rpl = random.oneIn(3) ? random.below(4) : 3;
+  switch (random.below(8)) {
+    case 0:
+      return rpl;
+    case 1:
+    case 2:
+      return (random.below(7) << 3) | rpl;
+    case 3:
+      return ((16 + random.below(0x1ff0)) << 3) | (random.below(2) << 2) | rpl;
+    default:
+      return (random.below(10) << 3) | 4 | rpl;
+  }
+}
+
 /** An image for `i`, or undefined where any bytes will do. `faults` allows what #GP answers, and unmasked exceptions. */
 export function operandImage(i: Insn, random: Random, faults: boolean): Uint8Array | undefined {
+  if (usesSelector(i.row)) {
+    const at = i.row.operands.endsWith("Mp") ? i.opSize : 0;
+    return bytes(at + 2, (view) => {
+      if (at > 0) view.setUint16(0, random.u32(), true);
+      view.setUint16(at, randomSelector(random), true);
+    });
+  }
   switch (i.row.name) {
     case "ldmxcsr": {
       const value =

@@ -1,6 +1,6 @@
 /** Where the operands of random instructions may lie, and through which segments they are reached. */
 
-import { ATTR_BIG, type Segment } from "./descriptors.ts";
+import { ATTR_BIG, LINUX_SEGMENTS, NULL_SEGMENT, type Segment } from "./descriptors.ts";
 import { ABSENT_PAGE, type Bits, FLAT, READ_ONLY_PAGE, scratchAddress, segments } from "./native.ts";
 import type { Random } from "./random.ts";
 
@@ -23,6 +23,16 @@ export const WRITABLE: readonly Range[] = [ABSENT_PAGE - PAGE, ABSENT_PAGE + PAG
 }));
 /** Where access rights change. */
 export const BORDERS = [ABSENT_PAGE, ABSENT_PAGE + PAGE, READ_ONLY_PAGE, READ_ONLY_PAGE + PAGE] as const;
+
+const INDEX_SHIFT = 3;
+const LOCAL = 4;
+
+/** What a selector that could be loaded stands for. */
+function segmentOf(selector: number): Segment {
+  const index = selector >> INDEX_SHIFT;
+  if (selector < LOCAL) return { ...NULL_SEGMENT, selector };
+  return { ...(selector & LOCAL ? Object.values(segments())[index] : LINUX_SEGMENTS[index - 1]), selector };
+}
 
 export class Layout {
   readonly bits: Bits;
@@ -51,14 +61,20 @@ export class Layout {
     const { code16, data16, shifted, readOnly, expandDown, short, readableCode } = segments();
     const [flat] = FLAT;
     let stack = bits === 16 ? data16 : flat;
-    let data = [stack, stack, stack];
+    let data = [stack, stack];
     if (bits !== 64 && faults) {
       if (random.oneIn(2)) stack = random.pick([data16, shifted, expandDown, short, flat]);
       data = data.map((usual) =>
         random.oneIn(2) ? usual : random.pick([data16, shifted, readOnly, expandDown, short, readableCode, flat]),
       );
     }
-    return new Layout(bits, faults, [data[0], bits === 16 ? code16 : flat, stack, data[1], data[2], shifted]);
+    return new Layout(bits, faults, [data[0], bits === 16 ? code16 : flat, stack, data[1], NULL_SEGMENT, shifted]);
+  }
+
+  /** The layout after segment registers were loaded. */
+  reloaded(selectors: readonly number[]): Layout {
+    if (selectors.every((selector, index) => selector === this.loaded[index].selector)) return this;
+    return new Layout(this.bits, this.faults, selectors.map(segmentOf));
   }
 
   base(segment: number): bigint {

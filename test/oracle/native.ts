@@ -7,7 +7,7 @@
  */
 
 import koffi from "koffi";
-import { installSegments, type Segment, segmentTable } from "./descriptors.ts";
+import { installSegments, LINUX_SEGMENTS, type Segment, segmentTable } from "./descriptors.ts";
 import {
   CONTEXT_CR2,
   CONTEXT_ERROR,
@@ -17,6 +17,7 @@ import {
   CONTEXT_REGISTER_COUNT,
   CONTEXT_REGISTERS,
   CONTEXT_RIP,
+  CONTEXT_SEGMENTS,
   CONTEXT_TRAP,
   catchFaults,
   FAULT_SIGNALS,
@@ -39,6 +40,8 @@ export interface CpuImage {
   rflags: bigint;
   /** FXSAVE64 image, 512 bytes. */
   readonly fx: Uint8Array;
+  /** ES CS SS DS FS GS after the code, CS and FS being what they were. */
+  selectors?: readonly number[];
   /** What ended the code before it fell through. */
   fault?: Fault;
 }
@@ -104,6 +107,14 @@ const memory = (opcode: number[], reg: number, disp: number): number[] => [
   0x80 | ((reg & 7) << 3),
   ...dword(disp),
 ];
+/** mov sreg, [rax + disp32], or mov [rax + disp32], sreg */
+const moveSegment = (opcode: number, segment: number, disp: number): number[] => [
+  opcode,
+  0x80 | (segment << 3),
+  ...dword(disp),
+];
+const LOAD_SEGMENT = 0x8e;
+const STORE_SEGMENT = 0x8c;
 const OTHERS = Array.from({ length: 15 }, (_, index) => index + 1);
 const MOV_LOAD = [0x8b];
 const MOV_STORE = [0x89];
@@ -111,6 +122,7 @@ const LEA = [0x8d];
 const FX_GROUP = [0x0f, 0xae];
 const RDI = 7;
 const RSP = 4;
+const SS = 2;
 
 /** ES SS DS GS, as the code finds them; CS follows from its size, FS is the C library's. */
 const LOADED_SEGMENTS = [0, 2, 3, 5];
@@ -123,7 +135,7 @@ function prologue(address: bigint): number[] {
     memory(FX_GROUP, 0, HOST_FX),
     memory(FX_GROUP, 1, IN + FX),
     [0xff, 0xb0, ...dword(IN + FLAGS), 0x9d], // push flags; popfq
-    ...LOADED_SEGMENTS.map((segment) => [0x8e, 0x80 | (segment << 3), ...dword(IN + SELECTORS + 2 * segment)]),
+    ...LOADED_SEGMENTS.map((segment) => moveSegment(LOAD_SEGMENT, segment, IN + SELECTORS + 2 * segment)),
     ...OTHERS.map((reg) => memory(MOV_LOAD, reg, IN + GPRS + 8 * reg)),
     memory(MOV_LOAD, 0, IN + GPRS),
   ].flat();
@@ -144,6 +156,7 @@ function epilogue(address: bigint): number[] {
     [0x48, 0xa3, ...qword(address + BigInt(OUT + GPRS))], // mov [out], rax
     [0x48, 0xb8, ...qword(address)],
     ...OTHERS.map((reg) => memory(MOV_STORE, reg, OUT + GPRS + 8 * reg)),
+    ...LOADED_SEGMENTS.map((segment) => moveSegment(STORE_SEGMENT, segment, OUT + SELECTORS + 2 * segment)),
     memory(MOV_LOAD, RSP, HOST_RSP),
     [0x9c, 0x8f, 0x80, ...dword(OUT + FLAGS)], // pushfq; pop
     memory(FX_GROUP, 0, OUT + FX),
@@ -163,6 +176,7 @@ function handler(address: bigint): number[] {
     copy(CONTEXT, CONTEXT_REGISTER_COUNT),
     [0x48, 0x8b, 0xb2, ...dword(CONTEXT_FLOAT)], // mov rsi, [rdx + CONTEXT_FLOAT]
     copy(OUT + FX, 64),
+    LOADED_SEGMENTS.flatMap((segment) => moveSegment(STORE_SEGMENT, segment, OUT + SELECTORS + 2 * segment)),
     LEAVE,
   ].flat();
   return [
@@ -224,12 +238,7 @@ export function useSegments(): string | undefined {
 }
 
 /** Flat data in all segments. */
-export const FLAT: readonly Segment[] = Array.from({ length: 6 }, () => ({
-  selector: USER_DS,
-  base: 0n,
-  limit: 0xffffffff,
-  attributes: 0xc0f300,
-}));
+export const FLAT: readonly Segment[] = Array.from({ length: 6 }, () => LINUX_SEGMENTS[(USER_DS >> 3) - 1]);
 
 /** jmp far [disp32] */
 const enterNarrow = (address: bigint): number[] => [0xff, 0x2c, 0x25, ...dword(Number(address) + FAR_POINTER)];
@@ -309,12 +318,17 @@ export function runNative(
     const value = vector < 0 ? view.getBigUint64(OUT + GPRS + 8 * index, true) : context(CONTEXT_ORDER[index]);
     gpr[index] = bits === 64 ? value : value & 0xffff_ffffn;
   }
-  if (vector < 0) return { gpr, rflags: view.getBigUint64(OUT + FLAGS, true), fx };
+  const selectors = loaded.map(({ selector }, index) =>
+    LOADED_SEGMENTS.includes(index) ? view.getUint16(OUT + SELECTORS + 2 * index, true) : selector,
+  );
+  if (vector < 0) return { gpr, rflags: view.getBigUint64(OUT + FLAGS, true), fx, selectors };
+  // The kernel has loaded its own SS for the handler.
+  selectors[SS] = Number(context(CONTEXT_SEGMENTS) >> 48n);
   const fault: Fault = {
     vector,
     error: Number(context(CONTEXT_ERROR)),
     rip: context(CONTEXT_RIP),
     address: context(CONTEXT_CR2),
   };
-  return { gpr, rflags: context(CONTEXT_FLAGS), fx, fault };
+  return { gpr, rflags: context(CONTEXT_FLAGS), fx, selectors, fault };
 }

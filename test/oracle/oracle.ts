@@ -23,6 +23,7 @@ import {
   SCRATCH_SIZE,
   scratch,
   scratchAddress,
+  segments,
   useSegments,
 } from "./native.ts";
 import { Random } from "./random.ts";
@@ -110,7 +111,7 @@ export class Oracle {
     this.#mayFault = faults;
     this.#descriptors = useSegments() === undefined;
     const features = hostFeatures();
-    const eligible = OPCODE_ROWS.filter((row) => isEligible(row, features, bits, faults));
+    const eligible = OPCODE_ROWS.filter((row) => isEligible(row, features, bits, faults, this.#descriptors));
     this.rows = eligible.filter((row) => names?.test(row.name) ?? true);
     this.#integerRows = this.rows.filter((row) => !usesFloat(row));
     this.#floatRows = this.rows.filter(usesFloat);
@@ -120,8 +121,9 @@ export class Oracle {
   }
 
   static async create(options: OracleOptions): Promise<Oracle> {
-    const rights = { absent: ABSENT_PAGE, readOnly: READ_ONLY_PAGE };
-    const engine = await OracleEngine.create(scratchAddress(), SCRATCH_SIZE, rights);
+    const descriptors = useSegments() === undefined ? Object.values(segments()) : [];
+    const layout = { absent: ABSENT_PAGE, readOnly: READ_ONLY_PAGE, descriptors };
+    const engine = await OracleEngine.create(scratchAddress(), SCRATCH_SIZE, layout);
     for (let at = 0; at < PAGE; at++) engine.data[READ_ONLY_PAGE + at] = readOnlyByte(at);
     return new Oracle(engine, options);
   }
@@ -143,7 +145,7 @@ export class Oracle {
     const float = this.#floatRows.length > 0 && (this.#integerRows.length === 0 || random.oneIn(2));
     const rows = float ? this.#floatRows : this.#integerRows;
     const layout = Layout.random(bits, this.#mayFault, this.#descriptors, random);
-    const generator = new Generator(rows, random, layout);
+    let generator = new Generator(rows, random, layout);
     const before = newImage();
     if (float) randomFloatState(random, before.fx, layout.faults);
     const width = bits === 64 ? 64 : 32;
@@ -171,7 +173,12 @@ export class Oracle {
       let bytes: readonly number[] | undefined;
       let name = "";
       let undefinedAfter = undefinedNow;
-      if (random.oneIn(12)) {
+      mmx = false;
+      const far = layout.faults && this.#descriptors && undefinedNow === 0 && random.oneIn(24);
+      const transfer = far ? generator.farTransfer(image, address) : undefined;
+      if (transfer) {
+        ({ bytes, name } = transfer);
+      } else if (random.oneIn(12)) {
         bytes = generator.controlFlow(image, address);
         const branch = bytes && generator.decode(Uint8Array.from(bytes), 0);
         if (!bytes || !branch) continue;
@@ -198,6 +205,7 @@ export class Oracle {
       fill(scratch(), layout.memory, memory);
       now = runNative(Uint8Array.from(code), before, bits, layout.loaded);
       if (!now.fault) undefinedNow = undefinedAfter;
+      generator = new Generator(rows, random, layout.reloaded(now.selectors ?? []));
       undefinedFlags.push(undefinedNow);
     }
     if (ends.length === 0) return undefined;
@@ -234,6 +242,7 @@ export class Oracle {
     let same = sameFault(expected.fault, actual.fault) && (problem === undefined || actual.fault !== undefined);
     same &&= ((expected.rflags ^ actual.rflags) & mask) === 0n;
     for (let index = 0; index < 16; index++) same &&= expected.gpr[index] === actual.gpr[index];
+    same &&= `${selectorsOf(expected)}` === `${selectorsOf(actual)}`;
     if (test.float) same &&= describeFloat(before.fx, expected.fx, actual.fx, test.x87).length === 0;
     same &&= this.#memoryDiffers(test).next().done === true;
     return same ? undefined : this.#report(test, code, expected, actual, mask, problem);
@@ -273,6 +282,8 @@ export class Oracle {
       lines.push(
         `  segments ${test.layout.loaded.map(({ selector, base }) => `${selector.toString(16)}:${hex(base)}`)}`,
       );
+    const [host, ours] = [selectorsOf(expected), selectorsOf(actual)];
+    if (`${host}` !== `${ours}`) lines.push(`  selectors: host ${host}, ours ${ours}`);
     for (let index = 0; index < 16; index++) {
       const [was, want, got] = [test.before.gpr[index], expected.gpr[index], actual.gpr[index]];
       if (want !== got) lines.push(`  register ${index}: was ${hex(was)}, host ${hex(want)}, ours ${hex(got)}`);
@@ -284,9 +295,9 @@ export class Oracle {
     if (test.float) lines.push(...describeFloat(test.before.fx, expected.fx, actual.fx, test.x87, true));
     const was = new Uint8Array(SCRATCH_SIZE);
     fill(was, test.layout.memory, test.memory);
-    const [host, ours] = [scratch(), this.#engine.data];
+    const [theirs, data] = [scratch(), this.#engine.data];
     for (const at of this.#memoryDiffers(test))
-      lines.push(`  memory ${at.toString(16)}: was ${was[at]}, host ${host[at]}, ours ${ours[at]}`);
+      lines.push(`  memory ${at.toString(16)}: was ${was[at]}, host ${theirs[at]}, ours ${data[at]}`);
     return lines.slice(0, MAX_LINES).join("\n");
   }
 }
@@ -303,6 +314,10 @@ function sameFault(host: Fault | undefined, ours: Fault | undefined): boolean {
   if (host.vector !== PAGE_FAULT) return host.error === ours.error;
   return host.error === ours.error && host.address >> 12n === ours.address >> 12n;
 }
+
+/** Selectors in hexadecimal. Null ones lose their RPL on the way to a fault's handler and back. */
+const selectorsOf = ({ selectors = [], fault }: CpuImage): string[] =>
+  selectors.map((selector) => (fault && selector < 4 ? 0 : selector).toString(16));
 
 const describeFault = (fault: Fault | undefined): string =>
   fault ? `#${fault.vector} (${fault.error}) at ${hex(fault.rip)}, cr2 ${hex(fault.address)}` : "none";

@@ -17,6 +17,10 @@ const EXCLUDED =
 const FAULTING =
   /^(ud\d|hlt|int|bound|in|insb?|outs?b?|out|cli|sti|lgdt|lidt|lldt|ltr|lmsw|clts|invd|wbinvd|invlpg|wrmsr|rdmsr|rsm|swapgs|xsetbv|stac|clac|monitor|mwait|sysret|sysexit|rdpmc)$/;
 
+/** Instructions that load, store or look at selectors. FS is the C library's. */
+const SELECTOR = /^(mov (Sw Ew|Ev Sw)|(push|pop) [EDSG]S|l[edsg]s Gv Mp|l[ed]s Gz Mp|la?[rs]l? Gv Ew|ver[rw] Ew)$/;
+export const usesSelector = (row: OpcodeRow): boolean => SELECTOR.test(`${row.name} ${row.operands}`);
+
 const SEGMENT_OPERAND = /\b([SCD][wdqy]|Ap|Mp|Ma|Ms|[DEFGCS]S)\b/;
 
 /** Whether random operands of the row are fit for the oracle, on a host with these features. */
@@ -25,11 +29,13 @@ export function isEligible(
   hostFeatures: ReadonlySet<string>,
   bits: Bits = 64,
   faults = false,
+  descriptors = false,
 ): boolean {
   if (row.mode === (bits === 64 ? "not64" : "64") || (bits !== 64 && row.w === 1) || row.vex?.l === 1) return false;
   if (row.feature !== undefined && !hostFeatures.has(row.feature)) return false;
   const names = row.name.split("/");
   if (faults && names.every((name) => row.privileged || FAULTING.test(name))) return true;
+  if (usesSelector(row)) return faults && descriptors;
   if (row.privileged || names.some((name) => EXCLUDED.test(name))) return false;
   if (row.vex && /[VW][a-z]/.test(row.operands)) return false;
   return !SEGMENT_OPERAND.test(row.operands);

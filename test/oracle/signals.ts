@@ -29,6 +29,8 @@ export const CONTEXT_FLOAT = 224;
 export const CONTEXT_ORDER = [13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7] as const;
 export const CONTEXT_RIP = 16;
 export const CONTEXT_FLAGS = 17;
+/** CS GS FS SS, 16 bits each. */
+export const CONTEXT_SEGMENTS = 18;
 export const CONTEXT_ERROR = 19;
 export const CONTEXT_TRAP = 20;
 export const CONTEXT_CR2 = 22;
