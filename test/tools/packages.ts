@@ -26,7 +26,7 @@ export const PACKAGE_SETS = {
   installer: amd64("debian-installer-12-netboot-amd64"),
   multiboot: amd64("multiboot", "grub-invaders"),
   qemu: amd64("qemu-system-x86", "qemu-system-data"),
-  mmdebstrap: amd64("mmdebstrap"),
+  mmdebstrap: amd64("mmdebstrap", "fakeroot", "libfakeroot"),
 } as const satisfies Record<string, readonly PackageRequest[]>;
 
 export type PackageSet = keyof typeof PACKAGE_SETS;
