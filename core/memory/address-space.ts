@@ -21,6 +21,7 @@ import { readRegion, writeRegion } from "../bus/io.ts";
 import type { BarTarget } from "../bus/pci.ts";
 import type { Dma } from "./dma.ts";
 import { type GuestBlock, type GuestMemory, PAGE_SIZE } from "./guest-memory.ts";
+import { MemoryDma } from "./memory-dma.ts";
 
 export const PAGE_READ = 1;
 export const PAGE_WRITE = 2;
@@ -175,6 +176,14 @@ export class AddressSpace {
     return undefined;
   }
 
+  /** Where plain memory lies in the shared memory, valid to the end of its page; undefined where there is none. */
+  direct(address: number, forWrite: boolean): number | undefined {
+    const inPage = address % PAGE_SIZE;
+    const page = (address - inPage) / PAGE_SIZE;
+    const word = page < MAP_PAGES ? this.pageMap[page] : 0;
+    return word & (forWrite ? PAGE_WRITE : PAGE_READ) ? ((word & ~0xfff) | inPage) >>> 0 : undefined;
+  }
+
   /** A read of 1, 2 or 4 bytes at any address; what nobody claims reads as ones. */
   read(address: number, size: AccessSize): number {
     const region = this.find(address);
@@ -274,71 +283,4 @@ export class AddressSpace {
 
 function regionLength(target: RegionTarget): number {
   return target.kind === "io" ? target.region.length : target.block.size - (target.offset ?? 0);
-}
-
-class MemoryDma implements Dma {
-  readonly #space: AddressSpace;
-
-  constructor(space: AddressSpace) {
-    this.#space = space;
-  }
-
-  read(address: number, into: Uint8Array): void {
-    this.#chunks(
-      address,
-      into.length,
-      (at, direct, offset, length) => {
-        if (direct !== undefined) into.set(this.#space.memory.u8.subarray(direct, direct + length), offset);
-        else for (let i = 0; i < length; i++) into[offset + i] = this.#space.read(at + i, 1);
-      },
-      PAGE_READ,
-    );
-  }
-
-  write(address: number, from: Uint8Array): void {
-    this.#chunks(
-      address,
-      from.length,
-      (at, direct, offset, length) => {
-        if (direct !== undefined) {
-          this.#space.memory.u8.set(from.subarray(offset, offset + length), direct);
-          this.#space.notifyWrite(direct, length);
-        } else for (let i = 0; i < length; i++) this.#space.write(at + i, from[offset + i], 1);
-      },
-      PAGE_WRITE,
-    );
-  }
-
-  read16(address: number): number {
-    return this.#space.read(address, 2);
-  }
-
-  read32(address: number): number {
-    return this.#space.read(address, 4);
-  }
-
-  write16(address: number, value: number): void {
-    this.#space.write(address, value, 2);
-  }
-
-  write32(address: number, value: number): void {
-    this.#space.write(address, value, 4);
-  }
-
-  #chunks(
-    address: number,
-    length: number,
-    move: (at: number, direct: number | undefined, offset: number, length: number) => void,
-    right: number,
-  ): void {
-    for (let offset = 0; offset < length; ) {
-      const at = address + offset;
-      const inPage = at % PAGE_SIZE;
-      const count = Math.min(PAGE_SIZE - inPage, length - offset);
-      const page = (at - inPage) / PAGE_SIZE;
-      const word = page < MAP_PAGES ? this.#space.pageMap[page] : 0;
-      move(at, word & right ? ((word & ~0xfff) | inPage) >>> 0 : undefined, offset, count);
-      offset += count;
-    }
-  }
 }
