@@ -165,7 +165,7 @@ export const xmmOffset = (index: number): number => offsets.xmm + index * 16;
 export const ENV = offsets;
 
 // Layout of one CPU's section in the shared memory, relative to env.
-export const TLB_ENTRIES = 1024;
+export const TLB_ENTRIES = 4096;
 /** tagRead i64, tagWrite i64, tagFetch i64, addend u32, log u32: see assembly/tlb.ts */
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
@@ -182,8 +182,9 @@ export const TLB_OFFSET = ENV_SIZE;
 /** For each TLB: a count, then the indices filled since the last flush (u16 each). */
 export const TLB_LOG_OFFSET = TLB_OFFSET + MMU_COUNT * TLB_SIZE;
 export const TLB_LOG_SIZE = 16 + TLB_ENTRIES * 2;
-export const CPU_SECTION_SIZE = 196608;
+export const CPU_SECTION_SIZE = 1 << 20;
 if (CPU_STATE.size > ENV_SIZE) throw new RangeError(`CPU state is ${CPU_STATE.size} bytes`);
+if (TLB_LOG_OFFSET + MMU_COUNT * TLB_LOG_SIZE > CPU_SECTION_SIZE) throw new RangeError("the TLBs do not fit");
 
 // Low bits of a TLB tag: any set bit makes the inline comparison fail and sends the access to the slow path.
 export const TLB_INVALID = 0x800;

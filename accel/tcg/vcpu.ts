@@ -49,6 +49,7 @@ import {
   LOOKUP_ENTRIES,
   LOOKUP_ENTRY_SIZE,
 } from "./interp/generate.ts";
+import { HISTORY } from "./interp/opcodes.ts";
 import type { Surroundings } from "./jit/form.ts";
 import { Jit } from "./jit/jit.ts";
 import { G, WasmBackend } from "./wasm/backend.ts";
@@ -208,8 +209,23 @@ export class TcgVcpu implements Vcpu {
       memory: this.#u8,
       intermediate: ({ phys, hflags, insns }) => this.#translator.intermediate(this.#source(phys), hflags, insns),
       locate: (delta) => this.#locateNear(delta),
+      targets: (block) => this.#notedTargets(block),
     };
     this.#jit = new Jit(backend, this.#cache, lowerer, around, { places: REGION_PLACES });
+  }
+
+  #notedTargets({ historyAt, hflags }: TranslationBlock): number[] {
+    if (historyAt === 0) return [];
+    const { view } = this.#environment.memory.memory;
+    const { rip } = this.state;
+    const targets: number[] = [];
+    for (let i = 0; i < HISTORY; i++) {
+      const target = view.getBigUint64(historyAt + i * 8, true);
+      if (target === 0n) continue;
+      const delta = Number(BigInt.asIntN(hflags & HF_CS64 ? 64 : 32, target - rip));
+      if (!targets.includes(delta)) targets.push(delta);
+    }
+    return targets;
   }
 
   /** Shared-memory address of the code `delta` bytes after CS:rip, from the TLB alone. */
@@ -690,7 +706,10 @@ export class TcgVcpu implements Vcpu {
     return [
       ["regions", `${regions} compiled, ${this.#jit.live} live, ${killed} killed, ${refused} refused`],
       ["region size", `${(blocks / regions).toFixed(1)} blocks, ${(insns / regions).toFixed(1)} instructions`],
-      ["compile time", `${compileMs.toFixed(0)} ms codegen ${(G.codegen/1000).toFixed(0)} inst ${(G.inst/1000).toFixed(0)} bytes ${G.bytes} cpu ${(process.threadCpuUsage().user/1e6).toFixed(2)}`],
+      [
+        "compile time",
+        `${compileMs.toFixed(0)} ms codegen ${(G.codegen / 1000).toFixed(0)} inst ${(G.inst / 1000).toFixed(0)} bytes ${G.bytes} cpu ${(process.threadCpuUsage().user / 1e6).toFixed(2)}`,
+      ],
     ];
   }
 }

@@ -190,6 +190,7 @@ export class BlockTranslator {
       insns,
       secondPage: crosses ? secondPage : 0,
       points,
+      historyAt: this.lowerer.historyAt,
       incoming: [],
       dead: source.phys === 0,
     };

@@ -31,6 +31,8 @@ export interface RegionInfo {
   readonly place: number;
   /** Guest bytes it was made from: address and length in turn. */
   readonly extents: Int32Array;
+  /** Guest instructions in it. */
+  readonly insns: number;
   /** By fault point: distance of the instruction from the entry, and its ccOp. */
   readonly points: Int32Array;
 }
@@ -49,6 +51,8 @@ export interface TranslationBlock {
   readonly secondPage: number;
   /** Ends of guest instructions, packed as [code - block code, offset | ccOp << 16] pairs. */
   readonly points: Int32Array;
+  /** Address of the targets that its computed exit has noted, or 0. */
+  readonly historyAt: number;
   /** Set if this is a compiled region; `length` and `insns` are those of its first block then. */
   readonly region?: RegionInfo;
   /** exit_chain instructions that lead here. */

@@ -18,7 +18,7 @@ import { CPU_SECTION_SIZE, ENV, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE } fro
 import type { OpRow } from "../ir/ops.ts";
 import { Code, I32, I64, ModuleBuilder } from "../wasm/encoder.ts";
 import { W } from "../wasm/opcodes.ts";
-import { INTERP_OPS, type InterpOp } from "./opcodes.ts";
+import { HISTORY, INTERP_OPS, type InterpOp } from "./opcodes.ts";
 
 export const EXIT_MAIN = 0;
 export const EXIT_LINK = 1;
@@ -36,6 +36,8 @@ export const LOOKUP_OFFSET = CPU_SECTION_SIZE;
 const ENV_LOCAL = 0;
 const PC = 1;
 const CS_SEGMENT = 1;
+/** Multiplier of Fibonacci hashing. */
+const HISTORY_HASH = 0x9e3779b1 | 0;
 const TAG_READ = 0;
 const TAG_WRITE = 8;
 const TAG_FETCH = 16;
@@ -373,7 +375,6 @@ class Generator {
     this.saveBudget();
     code.get(ENV_LOCAL).get(PC).memory(W.i32_load, 12).memory(W.i32_store, ENV.region);
     code.get(ENV_LOCAL).get(ENV_LOCAL).memory(W.i64_load, ENV.rip).memory(W.i64_store, ENV.regionRip);
-    code.get(ENV_LOCAL).i32(0).memory(W.i32_store, ENV.regionStale);
     code.get(ENV_LOCAL).get(PC).memory(W.i32_load, 8);
     code.op(W.call_indirect).u32(this.regionType).u32(1).tee(this.target);
     code.i32(LAST_EXIT).op(W.i32_le_u).if().get(this.target).op(W.return).end();
@@ -386,10 +387,11 @@ class Generator {
     code.get(this.target).set(PC).brTo(this.next);
   }
 
-  exitLookup(): void {
+  exitLookup({ form }: InterpOp): void {
     const { code } = this;
     this.account();
     this.loadTlb();
+    if (form === "history") this.noteTarget();
     code.get(ENV_LOCAL).memory(W.i64_load, ENV.rip).get(ENV_LOCAL).memory(W.i64_load, segBaseOffset(CS_SEGMENT));
     code.op(W.i64_add).tee(this.address).i64(7, 0).op(W.i64_shr_u, W.i32_wrap_i64);
     code
@@ -417,6 +419,18 @@ class Generator {
       .brTo(this.next);
     code.end().end();
     this.leave(EXIT_LOOKUP);
+  }
+
+  /** Writes rip to the place in the history that a hash of it gives. */
+  noteTarget(): void {
+    const { code } = this;
+    code.get(PC).get(ENV_LOCAL).memory(W.i64_load, ENV.rip).tee(this.address).op(W.i32_wrap_i64);
+    code
+      .i32(HISTORY_HASH)
+      .op(W.i32_mul)
+      .i32(32 - Math.log2(HISTORY))
+      .op(W.i32_shr_u);
+    code.i32(3).op(W.i32_shl, W.i32_add).get(this.address).memory(W.i64_store, 8);
   }
 
   exitMain(): void {
@@ -452,7 +466,7 @@ class Generator {
         return this.condBranch(row, op);
       case "exit":
         if (row.name === "exit_chain") return this.exitChain();
-        return row.name === "exit_lookup" ? this.exitLookup() : this.exitMain();
+        return row.name === "exit_lookup" ? this.exitLookup(op) : this.exitMain();
       case "region":
         return this.region();
       case "label":

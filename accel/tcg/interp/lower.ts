@@ -3,13 +3,15 @@
 import { CC_DYNAMIC, ENV } from "../env.ts";
 import { CONST_BASE, type IrBuilder, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS } from "../ir/ops.ts";
-import { type Form, interpOpcode } from "./opcodes.ts";
+import { destination } from "../jit/region.ts";
+import { type Form, HISTORY, interpOpcode } from "./opcodes.ts";
 
 /** Slots for constants where an instruction has no immediate form. */
 const CONST_SLOTS = [250, 251, 252, 253].map((index) => ENV.temps + index * 8);
 const MOV_IMMEDIATE = interpOpcode("mov", "immediate");
 
 const REGION = interpOpcode("region", "slots");
+const LOOKUP_WITH_HISTORY = interpOpcode("exit_lookup", "history");
 
 const SLOT_FORM = OP_ROWS.map(({ kind, name }) =>
   kind === "label" || kind === "lea" ? -1 : interpOpcode(name, "slots"),
@@ -31,6 +33,8 @@ for (const { kind, name } of OP_ROWS) {
 export class Lowerer {
   /** How often a direct exit is taken until its target counts as hot. */
   hotCount = 0;
+  /** Where the block lowered last notes the targets of its computed exit; 0 without one. */
+  historyAt = 0;
   readonly #u16: Uint16Array;
   readonly #i32: Int32Array;
   readonly #labelAt: number[] = [];
@@ -50,6 +54,7 @@ export class Lowerer {
    */
   lower(ir: IrBuilder, address: number, opAddress: number[], insns: number): number {
     this.#at = address;
+    this.historyAt = 0;
     this.#labelAt.length = 0;
     this.#fixups.length = 0;
     opAddress.length = 0;
@@ -93,7 +98,7 @@ export class Lowerer {
   /** Makes the exit instruction at `address` lead nowhere yet. */
   clearCell(address: number): void {
     this.#at = address + 8;
-    this.#pair(0, 0);
+    this.#pair(0, this.hotCount);
   }
 
   /** Writes code at `address` that goes on with the block at env.rip; returns the number of bytes. */
@@ -219,7 +224,13 @@ export class Lowerer {
         if (op === OP.exit_chain) {
           this.#word(SLOT_FORM[op], insns, 0, 0);
           this.#pair(0, this.hotCount);
+        } else if (op === OP.exit_lookup && this.historyAt === 0 && destination(ir, i, 0) === "computed") {
+          this.#word(LOOKUP_WITH_HISTORY, insns, 0, 0);
+          this.historyAt = this.#at;
+          for (let entry = 0; entry < HISTORY; entry++) this.#pair(0, 0);
         } else this.#word(SLOT_FORM[op], insns, 0, 0);
     }
   }
 }
+
+export { REGION as REGION_OPCODE };

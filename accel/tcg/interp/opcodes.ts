@@ -18,15 +18,20 @@ export type Form =
   /** Address forms, with displacement and scale in word 2. */
   | "base"
   | "index"
-  | "baseIndex";
+  | "baseIndex"
+  /** A look-up that notes its target. */
+  | "history";
 
 export interface InterpOp {
   readonly row: OpRow;
   readonly form: Form;
   /** Loads and stores with an address computation in them: 32 or 64 bits. */
   readonly addressBits?: 32 | 64;
-  readonly words: 1 | 2;
+  readonly words: number;
 }
+
+/** An exit whose target is computed remembers where it led: addresses (8 bytes each) after its first word. */
+export const HISTORY = 8;
 
 const list: InterpOp[] = [];
 const index = new Map<string, number>();
@@ -70,6 +75,7 @@ for (const row of OP_ROWS) {
       break;
     case "exit":
       add({ row, form: "slots", words: row.name === "exit_chain" ? 2 : 1 });
+      if (row.name === "exit_lookup") add({ row, form: "history", words: 1 + HISTORY });
       break;
     default:
       add({ row, form: "slots", words: 1 });

@@ -5,7 +5,7 @@
 
 import type { CodeCache, TranslationBlock } from "../engine/code-cache.ts";
 import type { IrCode } from "../ir/builder.ts";
-import { type BlockExit, connect, exitsOf, type Region, type RegionBlock } from "./region.ts";
+import { type BlockExit, connect, type Destination, exitsOf, type Region, type RegionBlock } from "./region.ts";
 
 const PAGE_SIZE = 4096;
 const MAX_BLOCKS = Number(process.env.JB ?? 96);
@@ -15,6 +15,7 @@ const MIN_HEAT = 1 / Number(process.env.JH ?? 64);
 /** Share of an exit about which nothing is known. */
 const UNKNOWN_SHARE = 0.4;
 const MAX_RETURNS = 4;
+const MAX_COPIED = Number(process.env.JC ?? 100);
 /** Farther than this from the entry, distances would not fit an immediate. */
 const MAX_DISTANCE = 2 ** 30;
 
@@ -25,6 +26,8 @@ export interface Surroundings {
   intermediate(block: TranslationBlock): IrCode | undefined;
   /** Shared-memory address of the code `delta` bytes after CS:rip, if the TLB knows it. */
   locate(delta: number): number | undefined;
+  /** Distances from CS:rip of the targets that a block's computed exit has noted. */
+  targets(block: TranslationBlock): number[];
 }
 
 interface Candidate {
@@ -38,6 +41,8 @@ interface Member extends RegionBlock {
   /** Where a call that ends the block returns to. */
   readonly returnSite: number | undefined;
   readonly returns: boolean;
+  /** Where its computed exit has led. */
+  readonly targets: readonly number[];
 }
 
 /** Forms the region that begins at `entry`, which is the block at CS:rip. */
@@ -74,6 +79,8 @@ export function formRegion(entry: TranslationBlock, around: Surroundings): Regio
 
 function admit({ block, delta }: Candidate, around: Surroundings): Member | undefined {
   if (block.dead || block.secondPage !== 0 || block.phys === 0) return undefined;
+  // A large region is better linked to than copied.
+  if (delta !== 0 && block.region && block.region.insns > MAX_COPIED) return undefined;
   const ir = around.intermediate(block);
   if (!ir) return undefined;
   const { phys, length, insns } = block;
@@ -88,14 +95,15 @@ function admit({ block, delta }: Candidate, around: Surroundings): Member | unde
     exits: exitsOf(ir, delta),
     returnSite: kind === "call" ? delta + length : undefined,
     returns: kind === "return",
+    targets: around.targets(block),
   };
 }
 
-/** Whether the instruction in [at, end) is a direct near call or a near return. */
+/** Whether the instruction in [at, end) is a near call or a near return. */
 function transferAt(memory: Uint8Array, at: number, end: number): "call" | "return" | undefined {
   while (at < end && (memory[at] === 0x66 || memory[at] === 0xf2 || memory[at] === 0xf3 || memory[at] >> 4 === 4)) at++;
   const opcode = memory[at];
-  if (opcode === 0xe8) return "call";
+  if (opcode === 0xe8 || (opcode === 0xff && ((memory[at + 1] >> 3) & 7) === 2)) return "call";
   return opcode === 0xc3 || opcode === 0xc2 ? "return" : undefined;
 }
 
@@ -118,6 +126,7 @@ function ways(block: TranslationBlock, member: Member, around: Surroundings): { 
     const share = total > 0 && !block.region ? count / total : counts.size > 1 ? UNKNOWN_SHARE : 1;
     result.push({ delta, share });
   }
+  for (const delta of member.targets) result.push({ delta, share: 1 / member.targets.length });
   if (member.returnSite !== undefined) result.push({ delta: member.returnSite, share: 1 });
   return result;
 }
@@ -135,7 +144,7 @@ function returnTargets(blocks: readonly Member[], members: ReadonlyMap<number, M
   for (const caller of blocks) {
     if (caller.returnSite === undefined || !members.has(caller.returnSite)) continue;
     const seen = new Set<Member>();
-    const stack = caller.exits.map(({ to }) => to);
+    const stack: Destination[] = [...caller.exits.map(({ to }) => to), ...caller.targets];
     for (let to = stack.pop(); to !== undefined; to = stack.pop()) {
       const member = typeof to === "number" ? members.get(to) : undefined;
       if (!member || seen.has(member)) continue;
@@ -143,8 +152,11 @@ function returnTargets(blocks: readonly Member[], members: ReadonlyMap<number, M
       const list = targets.get(member)!;
       if (member.returns && list.length < MAX_RETURNS) list.push(caller.returnSite);
       if (member.returnSite !== undefined) stack.push(member.returnSite);
-      else stack.push(...member.exits.map((exit) => exit.to));
+      else {
+        stack.push(...member.exits.map((exit) => exit.to));
+        if (!member.returns) stack.push(...member.targets);
+      }
     }
   }
-  return blocks.map((block) => targets.get(block)!);
+  return blocks.map((block) => [...new Set([...targets.get(block)!, ...block.targets])]);
 }

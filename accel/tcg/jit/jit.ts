@@ -176,7 +176,7 @@ export class Jit {
   }
 
   #install({ block, region, place, code }: Request, size: number, points: Int32Array): void {
-    const info: RegionInfo = { id: this.#nextId++, place, points, extents: extentsOf(region) };
+    const info: RegionInfo = { id: this.#nextId++, place, points, extents: extentsOf(region), insns: insnsOf(region) };
     this.#lowerer.lowerRegion(code, place, info.id);
     for (let at = CELL_SIZE; at < size; at += CELL_SIZE) this.#lowerer.clearCell(code + at);
     const compiled: TranslationBlock = {
@@ -188,6 +188,7 @@ export class Jit {
       insns: block.insns,
       secondPage: 0,
       points: new Int32Array(0),
+      historyAt: block.historyAt,
       region: info,
       incoming: [],
       dead: false,
@@ -196,9 +197,11 @@ export class Jit {
     this.#cache.replace(block, compiled);
     this.statistics.regions++;
     this.statistics.blocks += region.blocks.length;
-    for (const { insns } of region.blocks) this.statistics.insns += insns;
+    this.statistics.insns += info.insns;
   }
 }
+
+const insnsOf = ({ blocks }: Region): number => blocks.reduce((sum, { insns }) => sum + insns, 0);
 
 function extentsOf({ blocks }: Region): Int32Array {
   const extents = new Int32Array(blocks.length * 2);

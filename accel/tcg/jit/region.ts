@@ -91,7 +91,7 @@ export function movesRip(ir: IrCode, i: number): boolean {
 }
 
 /** Where the exit op `at` of a block at `delta` leads. */
-function destination(ir: IrCode, at: number, delta: number): Destination {
+export function destination(ir: IrCode, at: number, delta: number): Destination {
   for (let i = at - 1; i >= 0; i--) {
     const kind = KIND[ir.op[i]];
     if (kind === "label" || kind === "branch" || kind === "condBranch" || kind === "exit") break;

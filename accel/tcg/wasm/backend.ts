@@ -5,6 +5,7 @@ import type { CompileRequest, RegionBackend } from "../jit/jit.ts";
 import { I32, I64, ModuleBuilder } from "./encoder.ts";
 import { compileRegion } from "./region.ts";
 
+const REGION_TYPE = { params: [I32], results: [I32] } as const;
 const HELPER_TYPE = { params: [I32, I64, I64, I32], results: [I64] } as const;
 
 export const G = { codegen: 0, inst: 0, bytes: 0 };
@@ -42,14 +43,16 @@ export class WasmBackend implements RegionBackend {
     const t1 = process.threadCpuUsage().user;
     this.#onModule?.(bytes.bytes);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes.bytes), {
-      host: { memory: this.#memory },
+      host: { memory: this.#memory, regions: this.#table },
       helpers: this.#helpers.exports as unknown as WebAssembly.ModuleImports,
     });
     requests.forEach(({ place }, index) => {
       this.#table.set(place, instance.exports[`r${index}`] as () => number);
     });
     const t2 = process.threadCpuUsage().user;
-    G.codegen += t1 - t0; G.inst += t2 - t1; G.bytes += bytes.bytes.length;
+    G.codegen += t1 - t0;
+    G.inst += t2 - t1;
+    G.bytes += bytes.bytes.length;
     return bytes.points;
   }
 
@@ -61,6 +64,7 @@ export class WasmBackend implements RegionBackend {
     const module = new ModuleBuilder();
     const pages = this.#memory.buffer.byteLength / 65536;
     module.importMemory("host", "memory", pages, pages);
+    module.importTable("host", "regions", 1);
     const imported = new Map<number, number>();
     const slow = (name: string, params: (typeof I32 | typeof I64)[], results: (typeof I64)[]): number =>
       module.importFunction("helpers", name, { params, results });
@@ -80,6 +84,7 @@ export class WasmBackend implements RegionBackend {
       const compiled = compileRegion(region, {
         helper,
         helperName: (number) => this.#helperNames[number],
+        regionType: module.type(REGION_TYPE),
         slowLoad,
         slowStore,
         slowLoad128,
@@ -87,7 +92,7 @@ export class WasmBackend implements RegionBackend {
         lookup: this.#lookup,
         cell,
       });
-      module.function({ params: [I32], results: [I32] }, compiled.code, `r${index}`);
+      module.function(REGION_TYPE, compiled.code, `r${index}`);
       return compiled.points;
     });
     return { bytes: module.encode(), points };

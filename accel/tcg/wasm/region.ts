@@ -13,7 +13,16 @@
  */
 
 import { CC_DYNAMIC, ENV, HF_CS64, regOffset, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE, xmmOffset } from "../env.ts";
-import { EXIT_FAULT, EXIT_LINK, EXIT_MAIN } from "../interp/generate.ts";
+import {
+  EXIT_FAULT,
+  EXIT_HOT,
+  EXIT_LINK,
+  EXIT_MAIN,
+  LOOKUP_ENTRIES,
+  LOOKUP_ENTRY_SIZE,
+  LOOKUP_OFFSET,
+} from "../interp/generate.ts";
+import { REGION_OPCODE } from "../interp/lower.ts";
 import { CONST_BASE, type IrCode, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
 import { ALL_SLOTS, type Effect, effectOf } from "../jit/effects.ts";
@@ -23,6 +32,8 @@ import { Code, I32, I64, V128 } from "./encoder.ts";
 import { W } from "./opcodes.ts";
 
 const ENV_LOCAL = 0;
+/** Result inside a region: goes on at env.rip, wherever that is. */
+const DYNAMIC_EXIT = 15;
 const CS = 1;
 const TAG_READ = 0;
 const TAG_WRITE = 8;
@@ -43,6 +54,8 @@ export interface RegionImports {
   /** Function index of a helper `(env, a, b, imm) -> i64`, by number. */
   helper(number: number): number;
   helperName(number: number): string;
+  /** The type of compiled regions. */
+  readonly regionType: number;
   readonly slowLoad: number;
   readonly slowStore: number;
   readonly slowLoad128: number;
@@ -98,6 +111,7 @@ class RegionCompiler {
   readonly #tlb = this.#code.local(I32);
   readonly #entry = this.#code.local(I32);
   readonly #result = this.#code.local(I32);
+  readonly #next = this.#code.local(I32);
   readonly #address = this.#code.local(I64);
   readonly #ripBase = this.#code.local(I64);
   readonly #rip = this.#code.local(I64);
@@ -127,6 +141,7 @@ class RegionCompiler {
 
   compile(): CompiledRegion {
     const code = this.#code;
+    code.get(ENV_LOCAL).i32(0).memory(W.i32_store, ENV.regionStale);
     code.get(ENV_LOCAL).memory(W.i32_load, ENV.budget).set(this.#budget);
     this.#loadTlb();
     code.get(ENV_LOCAL).memory(W.i64_load, ENV.rip).set(this.#ripBase);
@@ -141,8 +156,60 @@ class RegionCompiler {
     code.end();
     this.#store(this.#written);
     code.get(ENV_LOCAL).get(this.#budget).memory(W.i32_store, ENV.budget);
-    code.get(this.#result);
+    this.#epilogue();
     return { code, points: Int32Array.from(this.#points) };
+  }
+
+  /** With env complete: `result` is an exit number, DYNAMIC_EXIT, or the address of an exit instruction. */
+  #epilogue(): void {
+    const code = this.#code;
+    code.get(this.#result).i32(EXIT_HOT).op(W.i32_le_u).if().get(this.#result).op(W.return).end();
+    code.get(this.#result).i32(DYNAMIC_EXIT).op(W.i32_eq).if();
+    this.#lookUp();
+    code.else();
+    code.get(this.#result).memory(W.i32_load, 8).tee(this.#next).op(W.i32_eqz).if();
+    code.get(ENV_LOCAL).get(this.#result).memory(W.i32_store, ENV.opPointer).i32(EXIT_LINK).op(W.return).end();
+    code.end();
+    // Into another region without a detour, unless the slice is over.
+    code.get(this.#next).memory(W.i32_load16_u).i32(REGION_OPCODE).op(W.i32_eq);
+    code.get(this.#budget).get(ENV_LOCAL).memory(W.i32_load, ENV.exitRequest).op(W.i32_gt_s, W.i32_and).if();
+    code.get(ENV_LOCAL).get(this.#next).memory(W.i32_load, 12).memory(W.i32_store, ENV.region);
+    code.get(ENV_LOCAL).get(ENV_LOCAL).memory(W.i64_load, ENV.rip).memory(W.i64_store, ENV.regionRip);
+    code.get(ENV_LOCAL).get(this.#next).memory(W.i32_load, 8);
+    code.op(W.return_call_indirect).u32(this.#imports.regionType).u32(0).end();
+    // The interpreter counts look-ups itself; direct exits are counted here.
+    code.get(this.#result).i32(DYNAMIC_EXIT).op(W.i32_eq).if();
+    code.i32(this.#imports.lookup).op(W.return).end();
+    code.get(this.#result).get(this.#result).memory(W.i32_load, 12).i32(1).op(W.i32_sub).tee(this.#entry);
+    code.memory(W.i32_store, 12);
+    code.i32(EXIT_HOT).get(this.#next).get(this.#entry).op(W.i32_eqz, W.select);
+  }
+
+  /** Sets `next` to the code of the block at env.rip if the look-up cache has it; else returns to the interpreter. */
+  #lookUp(): void {
+    const code = this.#code;
+    code.get(ENV_LOCAL).memory(W.i64_load, ENV.rip);
+    if (!this.#code64) code.get(ENV_LOCAL).memory(W.i64_load, segBaseOffset(CS)).op(W.i64_add);
+    code.set(this.#address);
+    this.#loadTlb();
+    this.#findEntry();
+    code.memory(W.i64_load, TAG_FETCH).get(this.#address).i64(-4096, -1).op(W.i64_and, W.i64_eq).if();
+    this.#hostAddress();
+    code.tee(this.#next).get(this.#next).i32(16).op(W.i32_shr_u, W.i32_xor);
+    code
+      .i32(LOOKUP_ENTRIES - 1)
+      .op(W.i32_and)
+      .i32(Math.log2(LOOKUP_ENTRY_SIZE))
+      .op(W.i32_shl);
+    code.get(ENV_LOCAL).op(W.i32_add).tee(this.#entry).memory(W.i32_load, LOOKUP_OFFSET).get(this.#next).op(W.i32_eq);
+    code.get(this.#entry).memory(W.i32_load, LOOKUP_OFFSET + 4);
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.hflags).op(W.i32_eq, W.i32_and).if();
+    code
+      .get(this.#entry)
+      .memory(W.i32_load, LOOKUP_OFFSET + 8)
+      .set(this.#next);
+    code.else().i32(this.#imports.lookup).op(W.return).end();
+    code.else().i32(this.#imports.lookup).op(W.return).end();
   }
 
   // ---- what is used, written, dirty
@@ -520,13 +587,7 @@ class RegionCompiler {
     if (rip === "computed") this.#storeRip(() => code.get(this.#rip));
     else if (rip !== "helper") this.#storeRip(() => this.#pushRip(rip));
     if (how === "main") this.#exit(EXIT_MAIN);
-    else if (how === "lookup") this.#exit(this.#imports.lookup);
-    else {
-      const cell = this.#imports.cell(this.#cells++);
-      code.i32(cell).memory(W.i32_load, 8).tee(this.#result).brIfTo(this.#exitDepth);
-      code.get(ENV_LOCAL).i32(cell).memory(W.i32_store, ENV.opPointer);
-      this.#exit(EXIT_LINK);
-    }
+    else this.#exit(how === "lookup" ? DYNAMIC_EXIT : this.#imports.cell(this.#cells++));
   }
 
   /** Pushes whether the page of the block at `delta` is mapped to where that block was compiled from. */
