@@ -12,7 +12,7 @@ export type Value = number;
 export type Label = number;
 
 export const CONST_BASE = 0x10000;
-const MAX_OPS = 4096;
+export const MAX_OPS = 4096;
 /** The last slots are reserved: constants of the interpreter, the translator's compare operand. */
 const TEMPS = 248;
 const VTEMPS = 32;

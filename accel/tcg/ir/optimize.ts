@@ -9,127 +9,198 @@
  */
 
 import { ENV } from "../env.ts";
-import { CONST_BASE, HELPER_ANYTHING, HELPER_READS_FLAGS, type IrBuilder, NONE, type Value } from "./builder.ts";
+import {
+  CONST_BASE,
+  HELPER_ANYTHING,
+  HELPER_READS_FLAGS,
+  type IrBuilder,
+  MAX_OPS,
+  NONE,
+  type Value,
+} from "./builder.ts";
 import { fold } from "./fold.ts";
-import { OP, OP_ROWS } from "./ops.ts";
+import { OP, OP_ROWS, type OpKind, type OpRow } from "./ops.ts";
 
-const SLOTS = 2048;
 /** Temporaries from here on; everything below is architectural. */
 const FIRST_TEMP = ENV.temps >> 3;
 const FIRST_VTEMP = ENV.vtemps >> 3;
+/** Slots that IR or helpers name lie below: env up to the end of the scratch area. */
+const SLOTS = Math.ceil((ENV.scratch + 1024) / 256) * 32;
+/** Words of a set of slots. */
+const WORDS = SLOTS / 32;
 const LOOK_BACK = 8;
+const CLOCK_LIMIT = 0x4000_0000;
 
-// What the optimiser asks of an op, as flat tables.
-const KIND = OP_ROWS.map(({ kind }) => kind);
-const VECTOR = OP_ROWS.map(({ signature, size }) => signature?.startsWith("v") === true || size === 16);
-/** The op's operands a and b are values. */
-const READS_A = KIND.map((kind) => !["envLoad", "envStore", "label", "branch", "exit"].includes(kind));
-const READS_B = KIND.map((kind) => !["envLoad", "label", "branch", "exit", "mov", "load"].includes(kind));
-const WRITES = OP_ROWS.map(
-  ({ kind, name }) => ["pure", "mov", "select", "lea", "load", "envLoad"].includes(kind) || name === "call",
-);
-const MAY_FAULT = KIND.map((kind) => kind === "load" || kind === "store" || kind === "call");
-const CONTROL = KIND.map((kind) => ["label", "branch", "condBranch", "exit"].includes(kind));
+// What the optimiser asks of an op.
+const READS_A = 1 << 0;
+const READS_B = 1 << 1;
+/** The same, of operands that are not vectors. */
+const RESOLVES_A = 1 << 2;
+const RESOLVES_B = 1 << 3;
+const WRITES = 1 << 4;
+const MAY_FAULT = 1 << 5;
+const CONTROL = 1 << 6;
+const VECTOR = 1 << 7;
 /** Result has zeros above bit 31. */
-const ZERO_HIGH = OP_ROWS.map(
-  ({ name, kind, signature }) =>
-    (kind === "pure" && signature?.startsWith("i=") === true) ||
-    ["ext32u", "lea32", "ld8u", "ld16u", "ld32u", "envld8u", "envld16u", "envld32u"].includes(name),
-);
+const ZERO_HIGH = 1 << 8;
+const SELECT = 1 << 9;
+/** Scalar and "pure". */
+const FOLDS = 1 << 10;
+const ENV_ACCESS = 1 << 11;
+const COMMUTES = 1 << 12;
+
+const ZERO_HIGH_NAMES = ["ext32u", "lea32", "ld8u", "ld16u", "ld32u", "envld8u", "envld16u", "envld32u"];
+
+function traitsOf({ name, kind, signature, size }: OpRow): number {
+  const is = (...kinds: OpKind[]): boolean => kinds.includes(kind);
+  const vector = signature?.startsWith("v") === true || size === 16;
+  let traits = vector ? VECTOR : 0;
+  if (!is("envLoad", "envStore", "label", "branch", "exit")) {
+    traits |= READS_A;
+    if (!vector || is("load", "store")) traits |= RESOLVES_A;
+  }
+  if (!is("envLoad", "label", "branch", "exit", "mov", "load")) {
+    traits |= READS_B;
+    if (!vector) traits |= RESOLVES_B;
+  }
+  if (is("pure", "mov", "select", "lea", "load", "envLoad") || name === "call") traits |= WRITES;
+  if (is("load", "store", "call")) traits |= MAY_FAULT;
+  if (is("label", "branch", "condBranch", "exit")) traits |= CONTROL;
+  if ((kind === "pure" && signature?.startsWith("i=") === true) || ZERO_HIGH_NAMES.includes(name)) traits |= ZERO_HIGH;
+  if (is("select")) traits |= SELECT;
+  if (kind === "pure" && !vector) traits |= FOLDS;
+  if (is("envLoad", "envStore")) traits |= ENV_ACCESS;
+  if (/^(add|mul|and|or|xor)(32|64)$/.test(name)) traits |= COMMUTES;
+  return traits;
+}
+
+const TRAITS = Int32Array.from(OP_ROWS, traitsOf);
+const { mov: OP_MOV, ext32u: OP_EXT32U, lea32: OP_LEA32, lea64: OP_LEA64 } = OP;
+const { label: OP_LABEL, br: OP_BR, call: OP_CALL, callv: OP_CALLV } = OP;
+
+/** A set of slots: those in [from, to) and those it has already. */
+function addSlots(set: Int32Array, from: number, to: number): Int32Array {
+  for (let slot = from; slot < to; slot++) set[slot >> 5] |= 1 << slot;
+  return set;
+}
+
+const ARCHITECTURAL = addSlots(new Int32Array(WORDS), 0, FIRST_TEMP);
+/** What a helper may look at: also vector temporaries and scratch, which it is given the offsets of. */
+const VISIBLE = addSlots(ARCHITECTURAL.slice(), FIRST_VTEMP, SLOTS);
 /** What the helpers that compute flags read. */
 const FLAG_SLOTS = [ENV.ccOp, ENV.ccDst, ENV.ccSrc, ENV.ccSrc2].map((offset) => offset >> 3);
-const REMOVED = -1;
+const NOT_FOUND = -1;
+
+// What the backward pass says about an op.
+const DROP = 0;
+const KEEP = 1;
+/** A copy whose source is not wanted any more. */
+const LAST_USE = 2;
+
+/** How long a slot's value is likely to stay: temporaries least, registers most. */
+function rank(value: Value): number {
+  if (value >> 3 >= FIRST_TEMP) return 0;
+  return value >= ENV.ccOp && value <= ENV.ccSrc2 ? 1 : 2;
+}
 
 export class Optimizer {
-  /** Slot versions: a fact names the version it holds for. */
-  readonly #version = new Uint32Array(SLOTS);
+  /** When a slot was written last; what was before #epoch counts as written then. */
+  readonly #version = new Int32Array(SLOTS);
   readonly #copy = new Int32Array(SLOTS);
-  readonly #copyVersion = new Uint32Array(SLOTS);
-  readonly #factVersion = new Uint32Array(SLOTS);
-  readonly #zeroHigh = new Uint32Array(SLOTS);
-  readonly #live = new Uint8Array(SLOTS);
-  readonly #labelLive: (Uint8Array | undefined)[] = [];
-  readonly #keep = new Int8Array(8192);
-  #clock = 1;
+  readonly #copyVersion = new Int32Array(SLOTS);
+  readonly #factVersion = new Int32Array(SLOTS);
+  readonly #zeroHigh = new Int32Array(SLOTS);
+  #epoch = 0;
+  #clock = 0;
+  /** Sets of slots: wanted at the present place, and at each label. */
+  readonly #live = new Int32Array(WORDS);
+  #labelLive = new Int32Array(64 * WORDS);
+  #labelSeen = new Uint8Array(64);
+  readonly #keep = new Uint8Array(MAX_OPS);
 
   run(ir: IrBuilder): void {
     this.#forward(ir);
     this.#backward(ir);
+    this.#coalesce(ir);
     this.#compact(ir);
-    if (this.#coalesce(ir)) this.#compact(ir);
   }
 
   // ---- forward: constants and copies
 
   #forget(): void {
-    this.#clock++;
-    for (let slot = 0; slot < SLOTS; slot++) this.#version[slot] = this.#clock;
+    this.#epoch = ++this.#clock;
   }
 
   #written(slot: number): void {
     this.#version[slot] = ++this.#clock;
   }
 
+  #versionOf(slot: number): number {
+    const version = this.#version[slot];
+    return version > this.#epoch ? version : this.#epoch;
+  }
+
   /** What a value is known to equal, itself if nothing better. */
   #resolve(value: Value): Value {
     if (value < 0 || value >= CONST_BASE) return value;
     const slot = value >> 3;
-    if (this.#factVersion[slot] !== this.#version[slot]) return value;
+    if (this.#factVersion[slot] !== this.#versionOf(slot)) return value;
     const source = this.#copy[slot];
     if (source >= CONST_BASE) return source;
-    return this.#version[source >> 3] === this.#copyVersion[slot] ? source : value;
+    return this.#versionOf(source >> 3) === this.#copyVersion[slot] ? source : value;
   }
 
   #learnCopy(d: Value, source: Value): void {
     const slot = d >> 3;
     this.#copy[slot] = source;
-    this.#factVersion[slot] = this.#version[slot];
-    if (source < CONST_BASE) this.#copyVersion[slot] = this.#version[source >> 3];
+    this.#factVersion[slot] = this.#versionOf(slot);
+    if (source < CONST_BASE) this.#copyVersion[slot] = this.#versionOf(source >> 3);
   }
 
   #isZeroHigh(ir: IrBuilder, value: Value): boolean {
     if (value >= CONST_BASE) return ir.constHigh[value - CONST_BASE] === 0;
-    return this.#zeroHigh[value >> 3] === this.#version[value >> 3];
+    return this.#zeroHigh[value >> 3] === this.#versionOf(value >> 3);
+  }
+
+  #startClock(): void {
+    if (this.#clock > CLOCK_LIMIT) {
+      for (const times of [this.#version, this.#copyVersion, this.#factVersion, this.#zeroHigh]) times.fill(0);
+      this.#clock = 0;
+    }
+    this.#forget();
   }
 
   #forward(ir: IrBuilder): void {
-    this.#forget();
+    this.#startClock();
     const { op, d, a, b, c, e } = ir;
     for (let i = 0; i < ir.count; i++) {
+      const traits = TRAITS[op[i]];
+      if (traits & RESOLVES_A) a[i] = this.#resolve(a[i]);
+      if (traits & RESOLVES_B) b[i] = this.#resolve(b[i]);
+      if (traits & SELECT) {
+        c[i] = this.#resolve(c[i]);
+        e[i] = this.#resolve(e[i]);
+      }
       let code = op[i];
-      const kind = KIND[code];
-      if (!VECTOR[code]) {
-        if (READS_A[code]) a[i] = this.#resolve(a[i]);
-        if (READS_B[code]) b[i] = this.#resolve(b[i]);
-        if (kind === "select") {
-          c[i] = this.#resolve(c[i]);
-          e[i] = this.#resolve(e[i]);
-        }
-      } else if (kind === "load") a[i] = this.#resolve(a[i]);
-      else if (kind === "store") a[i] = this.#resolve(a[i]);
-
-      if (kind === "pure" && !VECTOR[code]) code = this.#simplify(ir, i);
-      if (kind === "lea") code = this.#simplifyLea(ir, i);
-      if (kind === "label") {
+      if (traits & FOLDS) code = this.#simplify(ir, i);
+      else if (code === OP_LEA32 || code === OP_LEA64) code = this.#simplifyLea(ir, i);
+      else if (code === OP_LABEL || code === OP_CALLV) {
         this.#forget();
         continue;
-      }
-      if (!WRITES[code]) {
-        if (KIND[code] === "call") this.#forget();
-        continue;
-      }
-      if (KIND[code] === "call" && ir.helperEffects[c[i]] === HELPER_ANYTHING) this.#forget();
+      } else if (code === OP_CALL && ir.helperEffects[c[i]] === HELPER_ANYTHING) this.#forget();
+      const now = TRAITS[code];
+      if (!(now & WRITES)) continue;
       const target = d[i];
       const slot = target >> 3;
-      if (VECTOR[code]) {
+      if (now & VECTOR) {
         this.#written(slot);
         this.#written(slot + 1);
         continue;
       }
-      const zeroHigh = KIND[code] === "mov" ? this.#isZeroHigh(ir, a[i]) : ZERO_HIGH[code];
+      const zeroHigh = code === OP_MOV ? this.#isZeroHigh(ir, a[i]) : (now & ZERO_HIGH) !== 0;
       this.#written(slot);
       if (zeroHigh) this.#zeroHigh[slot] = this.#version[slot];
-      if (KIND[code] === "mov") this.#learnMov(target, a[i]);
+      if (code === OP_MOV) this.#learnMov(target, a[i]);
     }
   }
 
@@ -164,7 +235,7 @@ export class Optimizer {
       b[i] = NONE;
       return this.#isZeroHigh(ir, left) ? this.#toMov(ir, i, left) : OP.ext32u;
     }
-    if (constA && !constB && COMMUTATIVE.has(code)) {
+    if (constA && !constB && TRAITS[code] & COMMUTES) {
       a[i] = right;
       b[i] = left;
     }
@@ -200,84 +271,100 @@ export class Optimizer {
 
   // ---- backward: dead code
 
-  #use(value: Value, vector: boolean): void {
+  #use(value: Value, vector: number): void {
     if (value < 0 || value >= CONST_BASE) return;
-    this.#live[value >> 3] = 1;
-    if (vector) this.#live[(value >> 3) + 1] = 1;
+    this.#setLive(value >> 3);
+    if (vector) this.#setLive((value >> 3) + 1);
+  }
+
+  #setLive(slot: number): void {
+    this.#live[slot >> 5] |= 1 << slot;
+  }
+
+  #setDead(slot: number): void {
+    this.#live[slot >> 5] &= ~(1 << slot);
+  }
+
+  #isLive(slot: number): boolean {
+    return ((this.#live[slot >> 5] >> slot) & 1) !== 0;
   }
 
   #allLive(): void {
-    this.#live.fill(1, 0, FIRST_TEMP);
+    for (let word = 0; word < WORDS; word++) this.#live[word] |= ARCHITECTURAL[word];
   }
 
   /** Helpers reach vector temporaries and scratch by offset. */
   #allVisibleLive(): void {
-    this.#allLive();
-    this.#live.fill(1, FIRST_VTEMP);
+    for (let word = 0; word < WORDS; word++) this.#live[word] |= VISIBLE[word];
   }
 
   #backward(ir: IrBuilder): void {
-    const live = this.#live;
+    const keep = this.#keep;
     const { op, d, a, b, c, e } = ir;
-    live.fill(0);
-    this.#labelLive.length = 0;
+    this.#live.fill(0);
+    this.#startLabels(ir.labels);
     for (let i = ir.count - 1; i >= 0; i--) {
       const code = op[i];
-      const kind = KIND[code];
-      this.#keep[i] = 1;
-      switch (kind) {
-        case "exit":
-          live.fill(0);
-          this.#allLive();
-          continue;
-        case "label":
-          this.#labelLive[c[i]] = live.slice();
-          continue;
-        case "branch":
-          this.#enter(c[i], false);
-          continue;
-        case "condBranch":
+      const traits = TRAITS[code];
+      keep[i] = KEEP;
+      if (traits & CONTROL) {
+        if (code === OP_LABEL) this.#leaveLabel(c[i]);
+        else if (code === OP_BR) this.#enter(c[i], false);
+        else if (traits & READS_A) {
           this.#enter(c[i], true);
-          this.#use(a[i], false);
-          this.#use(b[i], false);
-          continue;
+          this.#use(a[i], 0);
+          this.#use(b[i], 0);
+        } else this.#live.set(ARCHITECTURAL);
+        continue;
       }
-      const vector = VECTOR[code];
-      const effects = code === OP.call ? ir.helperEffects[c[i]] : HELPER_ANYTHING;
-      if (WRITES[code]) {
+      const vector = traits & VECTOR;
+      const effects = code === OP_CALL ? ir.helperEffects[c[i]] : HELPER_ANYTHING;
+      if (traits & WRITES) {
         const slot = d[i] >> 3;
-        const wanted = live[slot] === 1 || (vector && live[slot + 1] === 1);
-        if (!wanted && (!MAY_FAULT[code] || effects !== HELPER_ANYTHING)) {
-          this.#keep[i] = 0;
+        const wanted = this.#isLive(slot) || (vector !== 0 && this.#isLive(slot + 1));
+        if ((!wanted && (!(traits & MAY_FAULT) || effects !== HELPER_ANYTHING)) || (code === OP_MOV && a[i] === d[i])) {
+          keep[i] = DROP;
           continue;
         }
-        if (kind === "mov" && a[i] === d[i]) {
-          this.#keep[i] = 0;
-          continue;
-        }
-        live[slot] = 0;
-        if (vector) live[slot + 1] = 0;
+        this.#setDead(slot);
+        if (vector) this.#setDead(slot + 1);
       }
-      if (effects === HELPER_READS_FLAGS) for (const slot of FLAG_SLOTS) live[slot] = 1;
-      else if (effects === HELPER_ANYTHING && kind === "call") this.#allVisibleLive();
-      else if (effects === HELPER_ANYTHING && MAY_FAULT[code]) this.#allLive();
-      if (READS_A[code]) this.#use(a[i], vector && kind !== "load" && kind !== "store");
-      if (READS_B[code]) this.#use(b[i], vector);
-      if (kind === "select") {
-        this.#use(c[i], false);
-        this.#use(e[i], false);
+      if (effects === HELPER_READS_FLAGS) for (const slot of FLAG_SLOTS) this.#setLive(slot);
+      else if (traits & MAY_FAULT && effects === HELPER_ANYTHING) {
+        if (code === OP_CALL || code === OP_CALLV) this.#allVisibleLive();
+        else this.#allLive();
       }
-      if (kind === "envLoad") this.#use(a[i] & ~7, false);
+      if ((code === OP_MOV || code === OP_EXT32U) && a[i] < CONST_BASE && !this.#isLive(a[i] >> 3)) keep[i] = LAST_USE;
+      if (traits & READS_A) this.#use(a[i], traits & RESOLVES_A ? 0 : vector);
+      if (traits & READS_B) this.#use(b[i], vector);
+      if (traits & SELECT) {
+        this.#use(c[i], 0);
+        this.#use(e[i], 0);
+      }
+      if (traits & ENV_ACCESS && traits & WRITES) this.#use(a[i] & ~7, 0);
     }
+  }
+
+  #startLabels(count: number): void {
+    if (count > this.#labelSeen.length) {
+      this.#labelSeen = new Uint8Array(2 * count);
+      this.#labelLive = new Int32Array(2 * count * WORDS);
+    } else this.#labelSeen.fill(0, 0, count);
+  }
+
+  #leaveLabel(label: number): void {
+    this.#labelSeen[label] = 1;
+    this.#labelLive.set(this.#live, label * WORDS);
   }
 
   /** Merges what is live at a label; a label not seen yet (backward branch) makes everything live. */
   #enter(label: number, merge: boolean): void {
-    const at = this.#labelLive[label];
     const live = this.#live;
-    if (!at) live.fill(1);
-    else if (!merge) live.set(at);
-    else for (let slot = 0; slot < SLOTS; slot++) live[slot] |= at[slot];
+    const at = label * WORDS;
+    const labels = this.#labelLive;
+    if (this.#labelSeen[label] === 0) live.fill(-1);
+    else if (merge) for (let word = 0; word < WORDS; word++) live[word] |= labels[at + word];
+    else for (let word = 0; word < WORDS; word++) live[word] = labels[at + word];
   }
 
   /** Closes the gaps; keeps the instruction table in step. */
@@ -287,7 +374,7 @@ export class Optimizer {
     let insn = 0;
     for (let i = 0; i < ir.count; i++) {
       while (insn < ir.insnOp.length && ir.insnOp[insn] === i) ir.insnOp[insn++] = to;
-      if (this.#keep[i] !== 1) continue;
+      if (this.#keep[i] === DROP) continue;
       if (to !== i) {
         op[to] = op[i];
         d[to] = d[i];
@@ -304,96 +391,54 @@ export class Optimizer {
 
   // ---- results straight into registers
 
-  /** `t = op; ...; r = t` becomes `r = op` when nothing between looks at r or can fault. */
-  #coalesce(ir: IrBuilder): boolean {
+  /** `t = op; ...; r = t` becomes `r = op` when nothing between looks at r or can fault, and t is not wanted later. */
+  #coalesce(ir: IrBuilder): void {
     const { op, d, a } = ir;
-    let changed = false;
-    this.#keep.fill(1, 0, ir.count);
+    const keep = this.#keep;
     for (let i = 1; i < ir.count; i++) {
-      const isMov = op[i] === OP.mov;
-      if (!isMov && op[i] !== OP.ext32u) continue;
+      if (keep[i] !== LAST_USE) continue;
       const from = a[i];
       const to = d[i];
-      if (from >= CONST_BASE || to >> 3 >= FIRST_TEMP || rank(from) >= rank(to)) continue;
+      if (to >> 3 >= FIRST_TEMP || rank(from) >= rank(to)) continue;
       const definition = this.#definition(ir, i, from, to);
-      if (definition < 0 || (!isMov && !ZERO_HIGH[op[definition]])) continue;
-      if (this.#usedLater(ir, i, from)) continue;
+      if (definition < 0 || (op[i] !== OP_MOV && !(TRAITS[op[definition]] & ZERO_HIGH))) continue;
       d[definition] = to;
-      for (let k = definition + 1; k < i; k++) this.#rename(ir, k, from, to);
-      this.#keep[i] = 0;
-      changed = true;
+      for (let k = definition + 1; k < i; k++) if (keep[k] !== DROP) this.#rename(ir, k, from, to);
+      keep[i] = DROP;
     }
-    return changed;
   }
 
   /** The op before `i` that defines `from`, if `to` may take its place from there on. */
   #definition(ir: IrBuilder, i: number, from: Value, to: Value): number {
     const { op, d } = ir;
-    for (let k = i - 1; k >= 0 && k >= i - LOOK_BACK; k--) {
-      if (this.#keep[k] !== 1) continue;
+    let left = LOOK_BACK;
+    for (let k = i - 1; k >= 0 && left > 0; k--) {
+      if (this.#keep[k] === DROP) continue;
+      left--;
       const code = op[k];
-      const kind = KIND[code];
-      if (CONTROL[code]) return REMOVED;
-      if (WRITES[code] && d[k] === from) return VECTOR[code] || kind === "call" ? REMOVED : k;
-      if (MAY_FAULT[code] || VECTOR[code]) return REMOVED;
-      if ((WRITES[code] && d[k] === to) || this.#reads(ir, k, to) || kind === "envStore" || kind === "envLoad")
-        return REMOVED;
+      const traits = TRAITS[code];
+      if (traits & CONTROL) return NOT_FOUND;
+      if (traits & WRITES && d[k] === from) return traits & VECTOR || code === OP_CALL ? NOT_FOUND : k;
+      if (traits & (MAY_FAULT | VECTOR | ENV_ACCESS)) return NOT_FOUND;
+      if ((traits & WRITES && d[k] === to) || this.#reads(ir, k, to)) return NOT_FOUND;
     }
-    return REMOVED;
+    return NOT_FOUND;
   }
 
   #reads(ir: IrBuilder, k: number, value: Value): boolean {
-    const code = ir.op[k];
-    if (READS_A[code] && ir.a[k] === value) return true;
-    if (READS_B[code] && ir.b[k] === value) return true;
-    return KIND[code] === "select" && (ir.c[k] === value || ir.e[k] === value);
+    const traits = TRAITS[ir.op[k]];
+    if (traits & READS_A && ir.a[k] === value) return true;
+    if (traits & READS_B && ir.b[k] === value) return true;
+    return (traits & SELECT) !== 0 && (ir.c[k] === value || ir.e[k] === value);
   }
 
   #rename(ir: IrBuilder, k: number, from: Value, to: Value): void {
-    const code = ir.op[k];
-    if (READS_A[code] && ir.a[k] === from) ir.a[k] = to;
-    if (READS_B[code] && ir.b[k] === from) ir.b[k] = to;
-    if (KIND[code] === "select") {
+    const traits = TRAITS[ir.op[k]];
+    if (traits & READS_A && ir.a[k] === from) ir.a[k] = to;
+    if (traits & READS_B && ir.b[k] === from) ir.b[k] = to;
+    if (traits & SELECT) {
       if (ir.c[k] === from) ir.c[k] = to;
       if (ir.e[k] === from) ir.e[k] = to;
     }
   }
-
-  /** Whether the slot's value is wanted after `i`: read before it is written again, or part of the guest's state. */
-  #usedLater(ir: IrBuilder, i: number, value: Value): boolean {
-    const architectural = value >> 3 < FIRST_TEMP;
-    for (let k = i + 1; k < ir.count; k++) {
-      if (this.#keep[k] !== 1) continue;
-      const code = ir.op[k];
-      if (this.#reads(ir, k, value)) return true;
-      if (architectural && (MAY_FAULT[code] || CONTROL[code])) return true;
-      if (WRITES[code] && ir.d[k] === value) return false;
-      if (KIND[code] === "exit") return this.#readInRest(ir, k, value);
-    }
-    return false;
-  }
-
-  #readInRest(ir: IrBuilder, from: number, value: Value): boolean {
-    for (let k = from + 1; k < ir.count; k++) if (this.#reads(ir, k, value)) return true;
-    return false;
-  }
 }
-
-/** How long a slot's value is likely to stay: temporaries least, registers most. */
-function rank(value: Value): number {
-  if (value >> 3 >= FIRST_TEMP) return 0;
-  return value >= ENV.ccOp && value <= ENV.ccSrc2 ? 1 : 2;
-}
-
-const COMMUTATIVE = new Set([
-  OP.add32,
-  OP.add64,
-  OP.mul32,
-  OP.mul64,
-  OP.and32,
-  OP.and64,
-  OP.or32,
-  OP.or64,
-  OP.xor32,
-  OP.xor64,
-]);
