@@ -4,6 +4,8 @@
  */
 
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { cachePath, exists, withLock } from "../tools/cache.ts";
 import { buildDebianDisk } from "../tools/debian-disk.ts";
 import { type Guest, type Measured, timesOf } from "./guest.ts";
@@ -31,7 +33,7 @@ poweroff
 `;
 
 /** A rate becomes the time for a fixed amount, so that smaller is better as in all other rows. */
-function perAmount({ row, value, check, error }: Measured): Measured {
+export function perAmount({ row, value, check, error }: Measured): Measured {
   const name = `${row}, 100 MB`;
   const blocks = Number(check);
   if (value === undefined || !(blocks > 0)) return { row: name, unit: "s", error: error ?? "openssl gave no count" };
@@ -39,7 +41,8 @@ function perAmount({ row, value, check, error }: Measured): Measured {
 }
 
 async function disk(progress: (line: string) => void): Promise<string> {
-  const hash = createHash("sha256").update(WORK).update(PACKAGES.join()).digest("hex").slice(0, 16);
+  const tool = readFileSync(join(import.meta.dirname, "../tools/debian-disk.ts"));
+  const hash = createHash("sha256").update(tool).update(WORK).update(PACKAGES.join()).digest("hex").slice(0, 16);
   const output = cachePath("bench", `debian-${hash}.img`);
   await withLock("debian-disk", async () => {
     if (!(await exists(output))) {

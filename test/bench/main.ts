@@ -9,7 +9,7 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf, QemuError } from "../../core/errors.ts";
@@ -99,6 +99,7 @@ async function main(): Promise<void> {
   process.on("SIGINT", () => process.exit(130));
   process.on("SIGTERM", () => process.exit(143));
 
+  const [loadBefore] = loadavg();
   await fetchPackages("firmware", { progress });
   const emulators = await collectEmulators(options);
   const results = new Results(emulators);
@@ -127,14 +128,15 @@ async function main(): Promise<void> {
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
   const host = `${model}, ${cpus().length} CPUs, ${memory}, Node.js ${process.version}`;
   const versions = emulators.map(({ name, version }) => `${name} (${version})`);
-  console.log(`${host}; ${versions.join(", ")}; medians of ${options.runs}.\n\n${results.text()}`);
+  const load = `load ${loadBefore.toFixed(1)} when it began`;
+  console.log(`${host}, ${load}; ${versions.join(", ")}; medians of ${options.runs}.\n\n${results.text()}`);
   const problems = results.problems();
   if (problems.length) {
     console.log(`\n${problems.map((problem) => `* ${problem}`).join("\n")}`);
     process.exitCode = 1;
   }
   if (options.json) {
-    const record = { date: new Date().toISOString(), host, versions, runs: options.runs, rows: results.json() };
+    const record = { date: new Date().toISOString(), host, load, versions, runs: options.runs, rows: results.json() };
     writeFileSync(options.json, `${JSON.stringify(record, undefined, 2)}\n`);
   }
 }
