@@ -13,6 +13,7 @@ import type { BlockError, BlockPort } from "../../../core/block/port.ts";
 import type { FixedDisk } from "../../../core/board.ts";
 import type { Device } from "../../../core/device.ts";
 import { bool, defineState, f64, type State, type StateArena, u8, u32 } from "../../../core/state/state.ts";
+import { ADDRESS_CHS, ADDRESS_LBA28, ADDRESS_LBA48, putAddress, takeAddress } from "./address.ts";
 import { type AtaDevice, type AtaUnit, BUFFER_SIZE } from "./channel.ts";
 import { type DriveIdentity, IdentifyWords, isTransferMode } from "./identify.ts";
 import * as R from "./regs.ts";
@@ -36,11 +37,6 @@ const OP_VERIFY = 3;
 const OP_DATA_IN = 4;
 const OP_TRIM = 5;
 const OP_FLUSH = 6;
-
-/** How a command addresses sectors. */
-const ADDRESS_CHS = 0;
-const ADDRESS_LBA28 = 1;
-const ADDRESS_LBA48 = 2;
 
 const DISK_STATE = defineState("ata-disk", 1, {
   /** The translation that INITIALIZE DEVICE PARAMETERS chose. */
@@ -285,30 +281,9 @@ export class AtaDisk implements AtaDevice, Device, FixedDisk {
 
   /** Reads address and count from the registers; false when the command ended with an error. */
   #decode(lba48: boolean): boolean {
-    const s = this.#s;
-    const { tf } = this.#unit;
-    const lba = (tf.device & R.DEVICE_LBA) !== 0;
-    const low = tf.lbaLow | (tf.lbaMid << 8) | (tf.lbaHigh << 16);
-    s.count = tf.sectorCount || 256;
-    if (lba48) {
-      s.addressing = ADDRESS_LBA48;
-      s.count = (tf.sectorCountHob << 8) | tf.sectorCount || 65536;
-      s.lba = (tf.lbaLowHob | (tf.lbaMidHob << 8) | (tf.lbaHighHob << 16)) * 2 ** 24 + low;
-      if (!lba) this.#fail(R.ERROR_ABRT);
-      return lba;
-    }
-    if (lba) {
-      s.addressing = ADDRESS_LBA28;
-      s.lba = (tf.device & R.DEVICE_HEAD) * 2 ** 24 + low;
-      return true;
-    }
-    s.addressing = ADDRESS_CHS;
-    const cylinder = tf.lbaMid | (tf.lbaHigh << 8);
-    const head = tf.device & R.DEVICE_HEAD;
-    s.lba = (cylinder * s.heads + head) * s.sectors + tf.lbaLow - 1;
-    if (head < s.heads && tf.lbaLow >= 1 && tf.lbaLow <= s.sectors) return true;
-    this.#fail(R.ERROR_IDNF);
-    return false;
+    const error = takeAddress(this.#unit.tf, this.#s, lba48);
+    if (error !== 0) this.#fail(error);
+    return error === 0;
   }
 
   /** Checks `count` sectors from `lba` on; names the first one outside. */
@@ -320,27 +295,8 @@ export class AtaDisk implements AtaDevice, Device, FixedDisk {
     return false;
   }
 
-  /** Puts a sector's address into the registers, in the command's way of addressing. */
   #putAddress(lba: number): void {
-    const s = this.#s;
-    const { tf } = this.#unit;
-    let low = lba % 2 ** 24;
-    let high = Math.floor(lba / 2 ** 24);
-    if (s.addressing === ADDRESS_CHS) {
-      const track = Math.floor(lba / s.sectors);
-      low = (lba % s.sectors) + 1 + (Math.floor(track / s.heads) % 65536) * 256;
-      high = track % s.heads;
-    }
-    tf.lbaLow = low;
-    tf.lbaMid = low >>> 8;
-    tf.lbaHigh = low >>> 16;
-    if (s.addressing === ADDRESS_LBA48) {
-      tf.lbaLowHob = high;
-      tf.lbaMidHob = high >>> 8;
-      tf.lbaHighHob = high >>> 16;
-    } else {
-      tf.device = (tf.device & ~R.DEVICE_HEAD) | (high & R.DEVICE_HEAD);
-    }
+    putAddress(this.#unit.tf, this.#s, lba);
   }
 
   // --- media access --------------------------------------------------------------------------------------------------
