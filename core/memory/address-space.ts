@@ -65,6 +65,14 @@ export type MapListener = () => void;
 /** Told of a write to a page that carries PAGE_CODE or PAGE_LOG. Address in the shared memory, length in bytes. */
 export type WriteListener = (address: number, length: number) => void;
 
+/** Consecutive pages of the page map: page number times page size + delta is the address in the shared memory. */
+interface Run {
+  readonly first: number;
+  readonly last: number;
+  readonly delta: number;
+  readonly rights: number;
+}
+
 export class AddressSpace {
   readonly memory: GuestMemory;
   /** One word per page of the first 4 GiB, see the head of this file. */
@@ -78,6 +86,8 @@ export class AddressSpace {
   #order = 0;
   #batch = 0;
   #changed = false;
+  /** What the page map shows. */
+  #runs: ReadonlyMap<string, Run> = new Map();
   /** Blocks' pages that carry CODE or LOG, by page of shared memory: survives remapping. */
   readonly #pageFlags = new Map<number, number>();
 
@@ -251,19 +261,31 @@ export class AddressSpace {
     this.#changed = true;
     if (this.#batch > 0) return;
     this.#changed = false;
-    this.pageMap.fill(0);
-    for (const { start, end, region } of this.flatten()) {
-      if (start >= MAP_PAGES * PAGE_SIZE || region.target.kind === "io") continue;
-      const { target } = region;
-      const first = Math.ceil(start / PAGE_SIZE);
-      const last = Math.min(Math.floor(end / PAGE_SIZE), MAP_PAGES);
-      const delta = target.block.address + (target.offset ?? 0) - region.base;
-      if (delta % PAGE_SIZE !== 0) continue;
-      const rights = target.kind === "ram" ? PAGE_READ | PAGE_WRITE : PAGE_READ;
+    const before = this.#runs;
+    this.#runs = this.#directRuns();
+    for (const [key, { first, last }] of before) if (!this.#runs.has(key)) this.pageMap.fill(0, first, last);
+    for (const [key, { first, last, delta, rights }] of this.#runs) {
+      if (before.has(key)) continue;
       for (let page = first; page < last; page++) this.pageMap[page] = (page * PAGE_SIZE + delta) | rights;
     }
     for (const [page, flags] of this.#pageFlags) this.#showFlags(page, flags);
     for (const listener of this.#mapListeners) listener();
+  }
+
+  /** The pages that are memory now, by a key that says all about them. */
+  #directRuns(): Map<string, Run> {
+    const runs = new Map<string, Run>();
+    for (const { start, end, region } of this.flatten()) {
+      const { target } = region;
+      if (target.kind === "io") continue;
+      const first = Math.ceil(start / PAGE_SIZE);
+      const last = Math.min(Math.floor(end / PAGE_SIZE), MAP_PAGES);
+      const delta = target.block.address + (target.offset ?? 0) - region.base;
+      if (delta % PAGE_SIZE !== 0 || first >= last) continue;
+      const rights = target.kind === "ram" ? PAGE_READ | PAGE_WRITE : PAGE_READ;
+      runs.set(`${first} ${last} ${delta} ${rights}`, { first, last, delta, rights });
+    }
+    return runs;
   }
 
   /** Puts a page's flags into the page map, wherever the page is mapped. */
