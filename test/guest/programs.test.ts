@@ -16,6 +16,7 @@ import { modifiedCode } from "./programs/modified-code.ts";
 import { pae } from "./programs/pae.ts";
 import { paging } from "./programs/paging.ts";
 import { protection } from "./programs/protection.ts";
+import { smm } from "./programs/smm.ts";
 import { strings } from "./programs/strings.ts";
 import { systemCalls } from "./programs/system-calls.ts";
 import { tasks } from "./programs/tasks.ts";
@@ -47,6 +48,8 @@ for (const program of [
   debug,
   modifiedCode,
   strings,
+  smm(32),
+  smm(64),
   tasks,
   systemCalls("amd"),
   systemCalls("intel"),
