@@ -7,6 +7,7 @@ import type { PortSpace } from "./bus/io.ts";
 import type { Clock } from "./clock.ts";
 import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
 import type { CpuRegisters } from "./cpu-registers.ts";
+import type { Properties, PropertySpecs } from "./device.ts";
 import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
 import type { SavedState } from "./state/state.ts";
@@ -89,7 +90,9 @@ export interface Accelerator {
   readonly description: string;
   /** Sections of guest memory that the accelerator reserves, in bytes. */
   readonly reservedMemory: number;
-  createVcpu(environment: VcpuEnvironment, properties: Readonly<Record<string, string>>): Promise<Vcpu>;
+  /** What `-accel name,property=value` may set. */
+  readonly properties: PropertySpecs;
+  createVcpu(environment: VcpuEnvironment, properties: Properties): Promise<Vcpu>;
   /** Lines of `-cpu help`. */
   cpuModels(): { name: string; description: string }[];
 }

@@ -3,6 +3,7 @@
 import type { Accelerator } from "../../core/accel.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { CPU_SECTION_SIZE } from "./env.ts";
+import { TCG_PROPERTIES } from "./properties.ts";
 import { cpuModels } from "./x86/cpuid.ts";
 
 const MIB = 2 ** 20;
@@ -11,7 +12,8 @@ const TCG: Accelerator = {
   name: "tcg",
   description: "translation of guest code",
   reservedMemory: CPU_SECTION_SIZE + 56 * MIB,
-  createVcpu: async (environment) => (await import("./vcpu.ts")).TcgVcpu.create(environment),
+  properties: TCG_PROPERTIES,
+  createVcpu: async (environment, properties) => (await import("./vcpu.ts")).TcgVcpu.create(environment, properties),
   cpuModels,
 };
 

@@ -13,6 +13,7 @@ import { randomBytes } from "node:crypto";
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
+import type { Properties } from "../../core/device.ts";
 import { PAGE_CODE } from "../../core/memory/address-space.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
 import { BlockTranslator, type CodeSource } from "./engine/block-translator.ts";
@@ -52,6 +53,7 @@ import {
 import { HISTORY } from "./interp/opcodes.ts";
 import type { Surroundings } from "./jit/form.ts";
 import { Jit } from "./jit/jit.ts";
+import { type TcgOptions, tcgOptions } from "./properties.ts";
 import { G, WasmBackend } from "./wasm/backend.ts";
 import { CpuModel } from "./x86/cpuid.ts";
 import { disassemble } from "./x86/disassemble.ts";
@@ -80,7 +82,6 @@ const EXC_STALE_BLOCK = 256;
 const EXC_OWN_CODE = 257;
 const MAX_INSN_LENGTH = 15;
 const REGION_PLACES = 65536;
-const THRESHOLD = Number(process.env.JT ?? 1000);
 const TLB_TAG_FETCH = 16;
 const TLB_ADDEND = 24;
 
@@ -98,6 +99,7 @@ export class TcgVcpu implements Vcpu {
   /** Address of env. */
   readonly env: number;
   readonly #environment: VcpuEnvironment;
+  readonly #options: TcgOptions;
   readonly #i32: Int32Array;
   readonly #base: number;
   readonly #u8: Uint8Array;
@@ -119,7 +121,8 @@ export class TcgVcpu implements Vcpu {
   readonly #exits = { main: 0, link: 0, lookup: 0, fault: 0, hot: 0 };
   #interrupts = 0;
 
-  private constructor(environment: VcpuEnvironment) {
+  private constructor(environment: VcpuEnvironment, options: TcgOptions) {
+    this.#options = options;
     const { memory } = environment.memory;
     this.#environment = environment;
     this.#logInterrupts = environment.log?.has("int") ?? false;
@@ -143,8 +146,8 @@ export class TcgVcpu implements Vcpu {
     this.#msrs = new Msrs(this.state, environment.apic, this.#model);
   }
 
-  static async create(environment: VcpuEnvironment): Promise<TcgVcpu> {
-    const vcpu = new TcgVcpu(environment);
+  static async create(environment: VcpuEnvironment, properties: Properties): Promise<TcgVcpu> {
+    const vcpu = new TcgVcpu(environment, tcgOptions(properties));
     await vcpu.#load();
     vcpu.reset();
     return vcpu;
@@ -201,9 +204,11 @@ export class TcgVcpu implements Vcpu {
   #startJit(memory: WebAssembly.Memory): void {
     const { lowerer } = this.#translator;
     lowerer.lowerLookup(this.#lookup);
+    const { backend: name, threshold, regionInsns } = this.#options;
+    if (name === "interp") return;
     const backend = new WasmBackend(memory, this.#helpers, this.#regions, this.#lookup);
-    lowerer.hotCount = THRESHOLD;
-    this.#cache.hotCount = THRESHOLD;
+    lowerer.hotCount = threshold;
+    this.#cache.hotCount = threshold;
     const around: Surroundings = {
       cache: this.#cache,
       memory: this.#u8,
@@ -211,7 +216,7 @@ export class TcgVcpu implements Vcpu {
       locate: (delta) => this.#locateNear(delta),
       targets: (block) => this.#notedTargets(block),
     };
-    this.#jit = new Jit(backend, this.#cache, lowerer, around, { places: REGION_PLACES });
+    this.#jit = new Jit(backend, this.#cache, lowerer, around, { places: REGION_PLACES, insns: regionInsns });
   }
 
   #notedTargets({ historyAt, hflags }: TranslationBlock): number[] {
@@ -580,7 +585,7 @@ export class TcgVcpu implements Vcpu {
   #transient: TranslationBlock | undefined;
 
   /** The block at CS:rip, translated if need be. Undefined when the fetch faulted. */
-  #findBlock(maxInsns?: number): TranslationBlock | undefined {
+  #findBlock(maxInsns = this.#options.oneInsn ? 1 : undefined): TranslationBlock | undefined {
     const phys = this.#call("locateCode", 0) >>> 0;
     if (phys === FETCH_FAULT) return undefined;
     if (phys === FETCH_MMIO) return this.#translateOutsideMemory();

@@ -5,6 +5,7 @@
  */
 
 import type { Accelerator } from "../accel.ts";
+import type { Properties } from "../device.ts";
 import { QemuError } from "../errors.ts";
 import { type LogItem, logHelp, parseLogItems } from "../log.ts";
 import type { MachineType } from "../machine.ts";
@@ -126,7 +127,9 @@ class Builder {
         case "machine":
           return general ? machineHelp(await this.#machines()) : this.#machinePropertyHelp(subject, text);
         case "accel":
-          return acceleratorHelp((await this.#host.all("accelerator")).map(([, accelerator]) => accelerator));
+          return general
+            ? acceleratorHelp((await this.#host.all("accelerator")).map(([, accelerator]) => accelerator))
+            : this.#acceleratorPropertyHelp(subject, text);
         case "cpu":
           return cpuHelp((await this.#accelerator((await this.#machine()).record)).accelerator);
         case "device":
@@ -236,7 +239,7 @@ class Builder {
   /** The first accelerator that is there, of those -accel, -enable-kvm or -machine accel= name. */
   async #accelerator(
     machine: Readonly<Record<string, string>>,
-  ): Promise<{ accelerator: Accelerator; properties: Record<string, string> }> {
+  ): Promise<{ accelerator: Accelerator; properties: Properties }> {
     const wanted = [...this.#options].flatMap(({ name, value, text }) => {
       if (name === "enable-kvm") return [{ name: "kvm", properties: {}, text }];
       if (name !== "accel") return [];
@@ -246,15 +249,22 @@ class Builder {
     const text = this.#options.last("machine")?.text ?? "";
     for (const name of machine.accel?.split(":") ?? []) wanted.push({ name, properties: {}, text });
     if (wanted.length === 0) wanted.push({ name: "tcg", properties: {}, text: "" });
-    for (const { name, properties } of wanted) {
+    for (const { name, properties, text: option } of wanted) {
       const accelerator = await this.#host.find("accelerator", name);
-      if (accelerator) return { accelerator, properties };
+      if (!accelerator) continue;
+      const read = (): Properties => parseProperties(`${name}-accel`, accelerator.properties, properties);
+      return { accelerator, properties: option ? withOption(option, read) : read() };
     }
     const [{ name, text: option }] = wanted;
     throw new QemuError("unknown-accelerator", `invalid accelerator ${name}`, {
       context: { option: option || undefined },
       hint: didYouMean(name, this.#host.names("accelerator")),
     });
+  }
+
+  async #acceleratorPropertyHelp(name: string, text: string): Promise<string> {
+    const accelerator = await withOption(text, () => this.#host.require("accelerator", name));
+    return propertyHelp(`${accelerator.name}-accel`, accelerator.properties);
   }
 
   async #machinePropertyHelp(name: string, text: string): Promise<string> {

@@ -1,5 +1,6 @@
 /** A machine as the command line describes it: plain data, so that it can be handed to every thread. */
 
+import type { Properties } from "../device.ts";
 import type { GlobalProperty } from "./properties.ts";
 
 export interface DriveOptions {
@@ -45,7 +46,7 @@ export interface MachineOptions {
   readonly machine: string;
   readonly machineProperties: Readonly<Record<string, string>>;
   readonly accelerator: string;
-  readonly acceleratorProperties: Readonly<Record<string, string>>;
+  readonly acceleratorProperties: Properties;
   readonly cpu: string;
   readonly smp: number;
   /** Guest RAM in bytes. */

@@ -9,7 +9,6 @@ import { type BlockExit, connect, type Destination, exitsOf, type Region, type R
 
 const PAGE_SIZE = 4096;
 const MAX_BLOCKS = Number(process.env.JB ?? 96);
-const MAX_INSNS = 800;
 /** How much less often than the entry a block may be entered. */
 const MIN_HEAT = 1 / Number(process.env.JH ?? 64);
 /** Share of an exit about which nothing is known. */
@@ -46,11 +45,11 @@ interface Member extends RegionBlock {
 }
 
 /** Forms the region that begins at `entry`, which is the block at CS:rip. */
-export function formRegion(entry: TranslationBlock, around: Surroundings): Region | undefined {
+export function formRegion(entry: TranslationBlock, maxInsns: number, around: Surroundings): Region | undefined {
   const members = new Map<number, Member>();
   const waiting = new Map<number, Candidate>([[0, { block: entry, delta: 0, heat: 1 }]]);
   let insns = 0;
-  while (members.size < MAX_BLOCKS && insns < MAX_INSNS) {
+  while (members.size < MAX_BLOCKS && insns < maxInsns) {
     let best: Candidate | undefined;
     for (const candidate of waiting.values()) if (!best || candidate.heat > best.heat) best = candidate;
     if (!best || best.heat < MIN_HEAT) break;

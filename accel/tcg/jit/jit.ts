@@ -45,6 +45,8 @@ export interface RegionBackend {
 }
 
 export interface JitOptions {
+  /** Most guest instructions in a region. */
+  readonly insns: number;
   /** Most functions that live at once. */
   readonly places: number;
 }
@@ -73,6 +75,7 @@ export class Jit {
   readonly #cache: CodeCache;
   readonly #lowerer: Lowerer;
   readonly #around: Surroundings;
+  readonly #insns: number;
   readonly #free: number[] = [];
   readonly #regions = new Map<number, TranslationBlock>();
   #waiting: { readonly block: TranslationBlock; readonly region: Region }[] = [];
@@ -84,8 +87,9 @@ export class Jit {
     cache: CodeCache,
     lowerer: Lowerer,
     around: Surroundings,
-    { places }: JitOptions,
+    { places, insns }: JitOptions,
   ) {
+    this.#insns = insns;
     this.#backend = backend;
     this.#cache = cache;
     this.#lowerer = lowerer;
@@ -112,7 +116,7 @@ export class Jit {
       return;
     }
     const started = cpu();
-    const region = formRegion(block, this.#around);
+    const region = formRegion(block, this.#insns, this.#around);
     if (region) {
       makeReducible(region);
       this.#waiting.push({ block, region });

@@ -24,6 +24,7 @@ const accelerator: Accelerator = {
   name: "tcg",
   description: "tiny",
   reservedMemory: 0,
+  properties: { thread: { type: "str" } },
   createVcpu: unused,
   cpuModels: () => [
     { name: "qemu64", description: "QEMU Virtual CPU" },

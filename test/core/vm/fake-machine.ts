@@ -63,8 +63,9 @@ class FakeVcpu implements Vcpu {
 const accelerator: Accelerator = {
   name: "fake",
   description: "runs nothing",
+  properties: { act: { type: "str" } },
   reservedMemory: 0,
-  createVcpu: async (environment, { act = "" }) => new FakeVcpu(environment, act),
+  createVcpu: async (environment, { act }) => new FakeVcpu(environment, String(act ?? "")),
   cpuModels: () => [{ name: "qemu64", description: "" }],
 };
 
