@@ -1,43 +1,108 @@
-/** Runs IR blocks in the interpreter over a memory of their own, with real helpers and one mapped page of guest memory. */
+/**
+ * Runs IR blocks over a memory of their own, with real helpers, in the interpreter and compiled as regions. Guest memory
+ * has two pages of RAM without paging; what lies beside them is a device that answers every read with its address.
+ */
 
 import { loadHelpers } from "../../../../accel/tcg/engine/helpers.ts";
-import { CPU_SECTION_SIZE, CPU_STATE, ENV, ENV_SIZE, HF_CS64, TLB_OFFSET } from "../../../../accel/tcg/env.ts";
-import { generateInterpreter, LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../../../accel/tcg/interp/generate.ts";
+import {
+  CC_DYNAMIC,
+  CPU_SECTION_SIZE,
+  CPU_STATE,
+  ENV,
+  ENV_SIZE,
+  HF_CS64,
+  TLB_ENTRY_SIZE,
+  TLB_OFFSET,
+} from "../../../../accel/tcg/env.ts";
+import {
+  EXIT_FAULT,
+  EXIT_LINK,
+  EXIT_LOOKUP,
+  generateInterpreter,
+  LOOKUP_ENTRIES,
+  LOOKUP_ENTRY_SIZE,
+} from "../../../../accel/tcg/interp/generate.ts";
 import { Lowerer } from "../../../../accel/tcg/interp/lower.ts";
-import { IrBuilder } from "../../../../accel/tcg/ir/builder.ts";
+import { IrBuilder, type IrCode } from "../../../../accel/tcg/ir/builder.ts";
+import type { RegionBackend } from "../../../../accel/tcg/jit/jit.ts";
+import { connect, countCells, makeReducible, type Region } from "../../../../accel/tcg/jit/region.ts";
+import { JsBackend } from "../../../../accel/tcg/js/backend.ts";
+import { WasmBackend } from "../../../../accel/tcg/wasm/backend.ts";
+import { PAGE_READ, PAGE_WRITE } from "../../../../core/memory/address-space.ts";
 import { GuestMemory } from "../../../../core/memory/guest-memory.ts";
 import { type State, StateArena } from "../../../../core/state/state.ts";
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
-const TAG_WRITE = 8;
+const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
+const TAG_FETCH = 16;
 const ADDEND = 24;
+const PLACE = 1;
+const MAX_BLOCKS = 100_000;
 
-/** Guest address of the one page that loads and stores reach. */
+/** Guest address of the data. */
 export const DATA_PAGE = 0x5000;
+export const DATA_SIZE = 2 * PAGE;
+/** Guest address of the code; a block at `delta` from it lies in one of two pages that are not neighbours in memory. */
+export const CODE_PAGE = 0x10000;
+
+export const BACKENDS = ["interp", "wasm", "js"] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+/** A block, `delta` bytes after CODE_PAGE, of one guest instruction for each entry of `ir.insnOp`. */
+export interface IrBlock {
+  readonly delta: number;
+  readonly ir: IrCode;
+  /** Where its computed exit may lead. */
+  readonly targets?: readonly number[];
+}
+
+/** How a program ended. */
+export interface Outcome {
+  readonly exit: number;
+  /** Of a fault: where its instruction is from CODE_PAGE, and ccOp there. */
+  readonly faultAt: number | undefined;
+}
 
 export interface IrMachine {
   readonly ir: IrBuilder;
   readonly state: State<typeof CPU_STATE>;
-  /** The bytes of the data page. */
   readonly data: Uint8Array;
-  /** Lowers what `ir` holds and runs it; returns the interpreter's exit reason. */
+  /** Writes that reached the device: address, size, value. */
+  readonly deviceWrites: number[][];
+  /** Runs what `ir` holds in the interpreter; returns the exit reason. */
   run(): number;
+  /**
+   * Runs blocks from the first one until one goes to the main loop or faults. With a compiling back end they are one
+   * region; what that leaves to others is interpreted.
+   */
+  runBlocks(backend: Backend, blocks: readonly IrBlock[]): Outcome;
+  /** The region that the blocks make. */
+  region(blocks: readonly IrBlock[]): Region;
 }
 
 export async function createIrMachine(): Promise<IrMachine> {
-  const memory = GuestMemory.create({ reserved: 4 * MIB, ram: MIB });
-  const env = memory.reserve("env", CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE, PAGE);
+  const memory = GuestMemory.create({ reserved: SECTION + 8 * MIB, ram: MIB });
+  const env = memory.reserve("env", SECTION, PAGE);
   const code = memory.reserve("code", MIB, PAGE);
-  const block = memory.allocateBlock("data", PAGE);
+  const lookup = memory.reserve("lookup", PAGE, PAGE);
+  const pageMap = memory.reserve("page-map", 4 * MIB, PAGE);
+  const block = memory.allocateBlock("data", 5 * PAGE);
+  const data = block.bytes.subarray(0, DATA_SIZE);
+  const map = new Uint32Array(memory.buffer, pageMap, MIB);
+  for (let page = 0; page < DATA_SIZE / PAGE; page++) {
+    map[DATA_PAGE / PAGE + page] = (block.address + page * PAGE) | PAGE_READ | PAGE_WRITE;
+  }
+  const codeAt = (delta: number): number => block.address + (2 + 2 * Math.floor(delta / PAGE)) * PAGE + (delta % PAGE);
   const state = new StateArena(memory.buffer, env, ENV_SIZE).attach("cpu", CPU_STATE);
+  const deviceWrites: number[][] = [];
   const never = (): never => {
     throw new Error("a helper left the machine");
   };
   const helpers = await loadHelpers(memory.memory, {
     throwFault: never,
-    mmioRead: never,
-    mmioWrite: never,
+    mmioRead: (low, _high, size) => low & (size === 4 ? -1 : (1 << (size * 8)) - 1),
+    mmioWrite: (low, _high, size, value) => deviceWrites.push([low, size, value]),
     notifyWrite: never,
     runsCode: () => 0,
     portIn: never,
@@ -53,38 +118,111 @@ export async function createIrMachine(): Promise<IrMachine> {
     random: never,
   });
   const pages = memory.buffer.byteLength / 65536;
+  const regions = new WebAssembly.Table({ element: "anyfunc", initial: PLACE + 1 });
   const { exports } = new WebAssembly.Instance(
     new WebAssembly.Module(generateInterpreter(pages, helpers.table.length)),
     {
-      host: {
-        memory: memory.memory,
-        helpers: helpers.table,
-        regions: new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
-      },
+      host: { memory: memory.memory, helpers: helpers.table, regions },
       helpers: helpers.exports as unknown as WebAssembly.ModuleImports,
     },
   );
   const interpret = exports.run as (env: number, pc: number) => number;
   const resetTlb = helpers.exports.resetTlb as unknown as (env: number) => void;
-  resetTlb(env);
-  const entry = env + TLB_OFFSET + (DATA_PAGE / PAGE) * 32;
-  memory.view.setBigUint64(entry, BigInt(DATA_PAGE), true);
-  memory.view.setBigUint64(entry + TAG_WRITE, BigInt(DATA_PAGE), true);
-  memory.view.setUint32(entry + ADDEND, block.address - DATA_PAGE, true);
   const lowerer = new Lowerer(memory.buffer);
+  lowerer.lowerLookup(lookup);
   const ir = new IrBuilder(helpers.numbers);
+  const backends: Record<Exclude<Backend, "interp">, RegionBackend> = {
+    wasm: new WasmBackend(memory.memory, helpers, regions, lookup),
+    js: new JsBackend(memory.memory, helpers, regions, lookup, env),
+  };
+
+  /** Maps the code pages for the checks of compiled code, as the first fetch would. */
+  const enter = (): void => {
+    resetTlb(env);
+    for (const delta of [0, PAGE]) {
+      const entry = env + TLB_OFFSET + ((CODE_PAGE + delta) / PAGE) * TLB_ENTRY_SIZE;
+      memory.view.setBigUint64(entry + TAG_FETCH, BigInt(CODE_PAGE + delta), true);
+      memory.view.setUint32(entry + ADDEND, codeAt(delta) - CODE_PAGE - delta, true);
+    }
+    memory.view.setUint32(env + ENV.tlb, env + TLB_OFFSET, true);
+    state.pageMap = pageMap;
+    state.a20Mask = 0xffffffff;
+    state.hflags = HF_CS64;
+    state.budget = 100_000;
+    state.exitRequest = 0;
+    state.excVector = -1;
+    state.rip = BigInt(CODE_PAGE);
+    deviceWrites.length = 0;
+  };
+
+  const region = (blocks: readonly IrBlock[]): Region => {
+    const members = blocks.map(({ delta, ir }) => ({
+      phys: codeAt(delta),
+      length: 8,
+      insns: ir.insnOp.length,
+      delta,
+      ir,
+    }));
+    const result = connect(
+      codeAt(0),
+      HF_CS64,
+      members,
+      blocks.map(({ targets }) => targets ?? []),
+    );
+    makeReducible(result);
+    return result;
+  };
+
+  const interpretBlock = ({ delta, ir }: IrBlock): Outcome => {
+    const opAddress: number[] = [];
+    lowerer.lower(ir as IrBuilder, code, opAddress, ir.insnOp.length);
+    const exit = interpret(env, code);
+    if (exit !== EXIT_FAULT) return { exit, faultAt: undefined };
+    let insn = 0;
+    while (insn + 1 < ir.insnOp.length && opAddress[ir.insnOp[insn + 1]] <= state.opPointer) insn++;
+    return faulted(delta + ir.insnOffset[insn], ir.insnCcOp[insn]);
+  };
+  const faulted = (faultAt: number, ccOp: number): Outcome => {
+    if (ccOp !== CC_DYNAMIC) state.ccOp = BigInt(ccOp);
+    return { exit: EXIT_FAULT, faultAt };
+  };
+
   return {
     ir,
     state,
-    data: block.bytes,
+    data,
+    deviceWrites,
+    region,
     run() {
+      enter();
       lowerer.lower(ir, code, [], 1);
-      memory.view.setUint32(env + ENV.tlb, env + TLB_OFFSET, true);
-      state.hflags = HF_CS64;
-      state.budget = 1000;
-      state.exitRequest = 0;
-      state.excVector = -1;
       return interpret(env, code);
+    },
+    runBlocks(backend, blocks) {
+      const byDelta = new Map(blocks.map((entry) => [entry.delta, entry]));
+      const compiled = code + MIB / 2;
+      let points: Int32Array | undefined;
+      if (backend !== "interp") {
+        const made = region(blocks);
+        const cell = (index: number): number => compiled + 16 * (index + 1);
+        [points] = backends[backend].compile([{ region: made, place: PLACE, cell }]);
+        lowerer.lowerRegion(compiled, PLACE, 1);
+        for (let index = 0; index < countCells(made); index++) lowerer.clearCell(cell(index));
+      }
+      enter();
+      for (let count = 0; count < MAX_BLOCKS; count++) {
+        const delta = Number(state.rip) - CODE_PAGE;
+        const next = byDelta.get(delta);
+        if (!next) throw new RangeError(`no block at ${delta}`);
+        let outcome: Outcome;
+        if (delta === 0 && points) {
+          const exit = interpret(env, compiled);
+          const point = state.opPointer * 2;
+          outcome = exit === EXIT_FAULT ? faulted(points[point], points[point + 1]) : { exit, faultAt: undefined };
+        } else outcome = interpretBlock(next);
+        if (outcome.exit !== EXIT_LINK && outcome.exit !== EXIT_LOOKUP) return outcome;
+      }
+      throw new Error("the program does not end");
     },
   };
 }

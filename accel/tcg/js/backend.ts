@@ -1,0 +1,101 @@
+/**
+ * The JavaScript back end: compiles regions as JavaScript functions. A table of wasm functions takes them only as
+ * exports of a module, so a small module imports the functions and exports them again.
+ */
+
+import type { Helpers } from "../engine/helpers.ts";
+import { ENV } from "../env.ts";
+import { EXIT_HOT, EXIT_LINK } from "../interp/generate.ts";
+import { REGION_OPCODE } from "../interp/lower.ts";
+import type { CompileRequest, RegionBackend } from "../jit/jit.ts";
+import { Code, I32, ModuleBuilder } from "../wasm/encoder.ts";
+import { Adapters } from "./adapters.ts";
+import { ctz, mulHigh, popcount } from "./arithmetic.ts";
+import { compileRegion } from "./region.ts";
+
+const REGION_TYPE = { params: [I32], results: [I32] } as const;
+
+type RegionFunction = (env: number) => number;
+
+export class JsBackend implements RegionBackend {
+  readonly name = "js";
+  readonly #table: WebAssembly.Table;
+  readonly #lookup: number;
+  readonly #env: number;
+  readonly #adapters: Adapters;
+  readonly #helperNames: string[] = [];
+  readonly #names: Record<string, unknown>;
+  readonly #onSource: ((source: string) => void) | undefined;
+
+  /**
+   * `table` holds the functions of compiled regions; `lookup` is the address of interpreter code that finds the block
+   * at env.rip; `env` the address of the only CPU that runs the regions; `onSource` sees every function.
+   */
+  constructor(
+    memory: WebAssembly.Memory,
+    helpers: Helpers,
+    table: WebAssembly.Table,
+    lookup: number,
+    env: number,
+    onSource?: (source: string) => void,
+  ) {
+    this.#table = table;
+    this.#lookup = lookup;
+    this.#env = env;
+    this.#onSource = onSource;
+    this.#adapters = new Adapters(memory, helpers, env);
+    const words = new Int32Array(memory.buffer);
+    /** What an exit leads to, which is the instruction at `cell`; counts those that lead to the interpreter. */
+    const follow = (cell: number): number => {
+      const next = words[(cell + 8) >>> 2];
+      if (next === 0) {
+        words[(env + ENV.opPointer) >>> 2] = cell;
+        return EXIT_LINK;
+      }
+      if ((words[next >>> 2] & 0xffff) === REGION_OPCODE) return next;
+      return --words[(cell + 12) >>> 2] === 0 ? EXIT_HOT : next;
+    };
+    this.#names = { I: words, V: new DataView(memory.buffer), follow, mulHigh, ctz, popcount };
+    for (const [name, number] of helpers.numbers) this.#helperNames[number] = name;
+  }
+
+  compile(requests: readonly CompileRequest[]): Int32Array[] {
+    const compiled = requests.map(({ region, cell }) =>
+      compileRegion(region, {
+        env: this.#env,
+        lookup: this.#lookup,
+        helperName: (number) => this.#helperNames[number],
+        helper: (number, result) => this.#adapters.helper(this.#helperNames[number], result),
+        op: (row) => this.#adapters.op(row),
+        cell,
+      }),
+    );
+    this.#adapters.link();
+    Object.assign(this.#names, this.#adapters.functions);
+    const functions = compiled.map(({ source }): RegionFunction => {
+      this.#onSource?.(source);
+      return new Function("F", source)(this.#names);
+    });
+    exportAgain(functions).forEach((fn, index) => {
+      this.#table.set(requests[index].place, fn);
+    });
+    return compiled.map(({ points }) => points);
+  }
+
+  release(place: number): void {
+    this.#table.set(place, null);
+  }
+}
+
+/** The functions as exports of a wasm module. */
+function exportAgain(functions: readonly RegionFunction[]): RegionFunction[] {
+  const module = new ModuleBuilder();
+  functions.forEach((_, index) => {
+    const imported = module.importFunction("regions", String(index), REGION_TYPE);
+    module.function(REGION_TYPE, new Code(1).get(0).call(imported), String(index));
+  });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
+    regions: Object.fromEntries(functions.entries()),
+  });
+  return functions.map((_, index) => exports[index] as RegionFunction);
+}
