@@ -1,14 +1,25 @@
 /**
  * Our side of the oracle: runs bytes of user code through decoder, translator, optimiser and interpreter, at the same
- * virtual addresses as on the host, mapped by page tables of its own. 16-bit code runs on a 16-bit stack.
+ * virtual addresses as on the host, mapped by page tables of its own. 16-bit code runs on a 16-bit stack. Or, in place
+ * of the interpreter, each block is compiled as a region of its own.
  */
 
-import { BlockTranslator } from "../../accel/tcg/engine/block-translator.ts";
+import { BlockTranslator, type CodeSource } from "../../accel/tcg/engine/block-translator.ts";
 import { CodeCache, insnPointAt, type TranslationBlock } from "../../accel/tcg/engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "../../accel/tcg/engine/helpers.ts";
 import { refineFault } from "../../accel/tcg/engine/instruction-fault.ts";
-import { CC_DYNAMIC, CPU_SECTION_SIZE, CPU_STATE, HF_INHIBIT } from "../../accel/tcg/env.ts";
+import {
+  CC_DYNAMIC,
+  CPU_SECTION_SIZE,
+  CPU_STATE,
+  HF_CS32,
+  HF_CS64,
+  HF_INHIBIT,
+  HF_SEGCHECK,
+} from "../../accel/tcg/env.ts";
 import { EXIT_FAULT, generateInterpreter, LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../accel/tcg/interp/generate.ts";
+import type { RegionBackend } from "../../accel/tcg/jit/jit.ts";
+import { connect, makeReducible } from "../../accel/tcg/jit/region.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { PAGE_READ, PAGE_WRITE } from "../../core/memory/address-space.ts";
 import { GuestMemory } from "../../core/memory/guest-memory.ts";
@@ -40,9 +51,27 @@ const CS32 = 0x00c0fb00;
 const CS16 = 0x0080fb00;
 const SS16 = 0x0080f300;
 const MAX_BLOCKS = 1000;
+const CELL_SIZE = 16;
 const PAGE_FAULT = 14;
 const EFLAGS_AC = 0x40000n;
 const GUEST_FAULT = { guestFault: true };
+
+/** The instruction that a fault belongs to. */
+interface Point {
+  /** Bytes from the block's start. */
+  readonly offset: number;
+  readonly ccOp: number;
+}
+
+interface Compiled {
+  readonly run: (env: number) => number;
+  readonly points: Int32Array;
+}
+
+const pointOf = (points: Int32Array, index: number): Point => ({
+  offset: points[index * 2],
+  ccOp: points[index * 2 + 1],
+});
 
 export interface EngineOptions {
   /** Offsets of pages in the data that are absent or read-only. */
@@ -50,7 +79,17 @@ export interface EngineOptions {
   readonly readOnly?: number;
   /** The local descriptor table. */
   readonly descriptors?: readonly Segment[];
+  /** Makes the back end that compiles blocks, where the mode allows it. */
+  readonly backend?: MakeBackend;
 }
+
+/** `regions` is the table for functions, `lookup` an address that they may return. */
+export type MakeBackend = (
+  memory: WebAssembly.Memory,
+  helpers: Helpers,
+  regions: WebAssembly.Table,
+  lookup: number,
+) => RegionBackend;
 
 export class OracleEngine {
   readonly memory = GuestMemory.create({ reserved: SECTION + CODE_SIZE + 8 * 2 ** 20, ram: RAM_PAGES * PAGE });
@@ -64,10 +103,18 @@ export class OracleEngine {
   #helpers!: Helpers;
   #translator!: BlockTranslator;
   #run!: (env: number, pc: number) => number;
+  readonly #makeBackend: MakeBackend | undefined;
+  readonly #regions = new WebAssembly.Table({ element: "anyfunc", initial: 1, maximum: 1 });
+  /** Interpreter code as regions refer to it: never run. */
+  readonly #exits: number;
+  #backend: RegionBackend | undefined;
 
   /** `dataSize` bytes of memory appear at virtual address `dataAddress`, a multiple of the page size. */
-  private constructor(dataAddress: bigint, dataSize: number, { absent, readOnly, descriptors = [] }: EngineOptions) {
+  private constructor(dataAddress: bigint, dataSize: number, options: EngineOptions) {
+    const { absent, readOnly, descriptors = [], backend } = options;
     const { memory } = this;
+    this.#makeBackend = backend;
+    this.#exits = memory.reserve("exits", PAGE, PAGE);
     this.#fxAddress = dataAddress + BigInt(FX_IMAGE);
     this.#env = memory.reserve("env", SECTION, PAGE);
     const code = memory.reserve("code", CODE_SIZE, PAGE);
@@ -161,12 +208,13 @@ export class OracleEngine {
       host: {
         memory: memory.memory,
         helpers: table,
-        regions: new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
+        regions: this.#regions,
       },
       helpers: exports as unknown as WebAssembly.ModuleImports,
     });
     this.#run = instance.exports.run as never;
     this.#translator = new BlockTranslator(memory.buffer, this.#cache, OPCODE_ROWS, numbers, () => true);
+    this.#backend = this.#makeBackend?.(memory.memory, this.#helpers, this.#regions, this.#exits);
     this.#call("resetTlb");
     this.#call("updateHflags");
   }
@@ -259,25 +307,41 @@ export class OracleEngine {
       state.budget = 1000;
       state.exitRequest = 0;
       const shadowed = (state.hflags & HF_INHIBIT) !== 0;
+      const compiled = shadowed ? undefined : this.#compile(source, block);
       if (shadowed) this.#call("beforeInstruction");
       try {
-        if (this.#run(this.#env, block.code) !== EXIT_FAULT) {
+        if ((compiled ? compiled.run(this.#env) : this.#run(this.#env, block.code)) !== EXIT_FAULT) {
           if (shadowed) this.#call("afterInstruction");
           continue;
         }
       } catch (error) {
         if (error !== GUEST_FAULT) throw error;
       }
-      this.#faulted(block, image, code.subarray(offset));
+      const point = compiled ? pointOf(compiled.points, state.opPointer) : insnPointAt(block, state.opPointer);
+      this.#faulted(point, image, code.subarray(offset));
       return `exception ${state.excVector}`;
     }
     return "endless";
   }
 
-  /** As the run loop does: registers as they were before the faulting instruction. */
-  #faulted(block: TranslationBlock, image: CpuImage, code: Uint8Array): void {
+  /** The block as a compiled region, if there is a back end and the mode is one that it takes. */
+  #compile(source: CodeSource, { hflags, insns, length }: TranslationBlock): Compiled | undefined {
     const { state } = this;
-    const point = insnPointAt(block, state.opPointer);
+    const suits = (hflags & HF_CS64) !== 0 || (hflags & (HF_CS32 | HF_SEGCHECK)) === HF_CS32;
+    const ir = this.#backend && suits ? this.#translator.intermediate(source, hflags, insns) : undefined;
+    if (!this.#backend || !ir) return undefined;
+    const region = connect(0, hflags, [{ phys: 0, length, insns, delta: 0, ir }], [[]]);
+    makeReducible(region);
+    const cell = (index: number): number => this.#exits + CELL_SIZE * (index + 1);
+    const [points] = this.#backend.compile([{ region, place: 0, cell }]);
+    state.region = 1;
+    state.regionRip = state.rip;
+    return { points, run: this.#regions.get(0) as (env: number) => number };
+  }
+
+  /** As the run loop does: registers as they were before the faulting instruction. */
+  #faulted(point: Point, image: CpuImage, code: Uint8Array): void {
+    const { state } = this;
     if (point.ccOp !== CC_DYNAMIC) state.ccOp = BigInt(point.ccOp);
     state.rip += BigInt(point.offset);
     const bytes = new Uint8Array(PAGE);

@@ -6,16 +6,35 @@
 
 import * as uvu from "uvu";
 import * as assert from "uvu/assert";
-import { nativeAvailable, useSegments } from "./native.ts";
+import { WasmBackend } from "../../accel/tcg/wasm/backend.ts";
+import type { MakeBackend } from "./engine.ts";
+import { type Bits, nativeAvailable, useSegments } from "./native.ts";
 import { Oracle } from "./oracle.ts";
 
 const DEFAULT_CASES = 3000;
 const CASES = Number(process.env["QEMU_NEXT_ORACLE_CASES"] ?? DEFAULT_CASES);
 const SEED = Number(process.env["QEMU_NEXT_ORACLE_SEED"] ?? 1);
+/** Compiling takes longer than interpreting. */
+const COMPILED_SHARE = 5;
 const MAX_REPORTS = 5;
 
 const refusal = nativeAvailable ? useSegments() : "not an x86-64 host";
 if (refusal !== undefined) console.log(`without 16-bit code: ${refusal}`);
+
+async function run(cases: number, bits: Bits, faults: boolean, backend?: MakeBackend): Promise<Oracle> {
+  const oracle = await Oracle.create({ bits, faults, backend });
+  const reports: string[] = [];
+  for (let seed = SEED; seed < SEED + cases && reports.length < MAX_REPORTS; seed++) {
+    const report = oracle.run(seed);
+    if (report !== undefined) reports.push(report);
+  }
+  assert.is(reports.join("\n"), "");
+  assert.ok(oracle.instructions > cases, "most cases hold instructions");
+  if (faults) assert.ok(oracle.faults > cases / 5, "many cases end in a fault");
+  return oracle;
+}
+
+const wasm: MakeBackend = (memory, helpers, regions, lookup) => new WasmBackend(memory, helpers, regions, lookup);
 
 for (const bits of [64, 32, 16] as const) {
   const test = nativeAvailable && (bits !== 16 || refusal === undefined) ? uvu.test : uvu.test.skip;
@@ -23,18 +42,15 @@ for (const bits of [64, 32, 16] as const) {
     const what = `${bits}-bit code${faults ? " that may fault" : ""}`;
 
     test(`random instructions do what they do on the host CPU, ${what}`, async () => {
-      const oracle = await Oracle.create({ bits, faults });
-      const reports: string[] = [];
-      for (let seed = SEED; seed < SEED + CASES && reports.length < MAX_REPORTS; seed++) {
-        const report = oracle.run(seed);
-        if (report !== undefined) reports.push(report);
-      }
-      assert.is(reports.join("\n"), "");
-      assert.ok(oracle.instructions > CASES, "most cases hold instructions");
-      if (faults) assert.ok(oracle.faults > CASES / 5, "many cases end in a fault");
+      const oracle = await run(CASES, bits, faults);
       const missing = new Set(oracle.rows.map(({ name }) => name).filter((name) => !oracle.coverage.has(name)));
       if (CASES >= DEFAULT_CASES) assert.ok(missing.size < 30, `not covered: ${[...missing].join(" ")}`);
     });
+
+    if (bits !== 16)
+      test(`random instructions, compiled to WebAssembly, ${what}`, async () => {
+        await run(CASES / COMPILED_SHARE, bits, faults, wasm);
+      });
   }
 }
 

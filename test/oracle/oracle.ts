@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { format } from "../../accel/tcg/x86/format.ts";
 import type { OpcodeRow } from "../../accel/tcg/x86/insn.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
-import { OracleEngine } from "./engine.ts";
+import { type MakeBackend, OracleEngine } from "./engine.ts";
 import { ALL_FLAGS, flagsDefined, flagsRead, flagsUndefined } from "./flags.ts";
 import { describeFloat, randomFloatState } from "./float.ts";
 import { Generator } from "./generate.ts";
@@ -88,6 +88,8 @@ export interface OracleOptions {
   readonly faults?: boolean;
   /** Limits the instructions. */
   readonly names?: RegExp;
+  /** Compiles the code. */
+  readonly backend?: MakeBackend;
 }
 
 export class Oracle {
@@ -121,8 +123,9 @@ export class Oracle {
   }
 
   static async create(options: OracleOptions): Promise<Oracle> {
+    const { backend } = options;
     const descriptors = useSegments() === undefined ? Object.values(segments()) : [];
-    const layout = { absent: ABSENT_PAGE, readOnly: READ_ONLY_PAGE, descriptors };
+    const layout = { absent: ABSENT_PAGE, readOnly: READ_ONLY_PAGE, descriptors, backend };
     const engine = await OracleEngine.create(scratchAddress(), SCRATCH_SIZE, layout);
     for (let at = 0; at < PAGE; at++) engine.data[READ_ONLY_PAGE + at] = readOnlyByte(at);
     return new Oracle(engine, options);
