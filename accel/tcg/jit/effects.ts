@@ -1,6 +1,7 @@
 /**
  * What each helper does to the guest registers that compiled code keeps in locals. A helper that is not listed may do
- * anything. The masks count RAX to R15 as bits 0 to 15 and ccOp, ccDst, ccSrc, ccSrc2 as bits 16 to 19.
+ * anything, such as take a mask from XMM0. The masks count RAX to R15 as bits 0 to 15 and ccOp, ccDst, ccSrc, ccSrc2
+ * as bits 16 to 19.
  */
 
 export interface Effect {
@@ -62,9 +63,9 @@ declare(
   VECTOR,
   `pmulhw pmulhuw pmulhrsw pmuludq pmuldq pmaddubsw psadbw psllw pslld psllq psrlw psrld psrlq psraw psrad
   shiftImmediate pslldq psrldq palignr palignr64 pshufb pshufb64 pshufd pshufw pshuflw pshufhw shufps shufpd phaddw
-  phaddd phaddsw phsubw phsubd phsubsw psignb psignw psignd phminposuw mpsadbw pblendvb blendvps blendvpd pblendw
+  phaddd phaddsw phsubw phsubd phsubsw psignb psignw psignd phminposuw mpsadbw pblendw
   moveMask extractElement insertElement insertps aesenc aesenclast aesdec aesdeclast aesimc aeskeygenassist pclmulqdq
-  sha1msg1 sha1msg2 sha1nexte sha1rnds4 sha256rnds2 sha256msg1 sha256msg2`,
+  sha1msg1 sha1msg2 sha1nexte sha1rnds4 sha256msg1 sha256msg2`,
 );
 declare(
   { ...VECTOR, throws: true },
