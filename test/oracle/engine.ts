@@ -89,6 +89,7 @@ export type MakeBackend = (
   helpers: Helpers,
   regions: WebAssembly.Table,
   lookup: number,
+  env: number,
 ) => RegionBackend;
 
 export class OracleEngine {
@@ -214,7 +215,7 @@ export class OracleEngine {
     });
     this.#run = instance.exports.run as never;
     this.#translator = new BlockTranslator(memory.buffer, this.#cache, OPCODE_ROWS, numbers, () => true);
-    this.#backend = this.#makeBackend?.(memory.memory, this.#helpers, this.#regions, this.#exits);
+    this.#backend = this.#makeBackend?.(memory.memory, this.#helpers, this.#regions, this.#exits, this.#env);
     this.#call("resetTlb");
     this.#call("updateHflags");
   }

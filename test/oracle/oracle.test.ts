@@ -6,6 +6,7 @@
 
 import * as uvu from "uvu";
 import * as assert from "uvu/assert";
+import { JsBackend } from "../../accel/tcg/js/backend.ts";
 import { WasmBackend } from "../../accel/tcg/wasm/backend.ts";
 import type { MakeBackend } from "./engine.ts";
 import { type Bits, nativeAvailable, useSegments } from "./native.ts";
@@ -15,7 +16,7 @@ const DEFAULT_CASES = 3000;
 const CASES = Number(process.env["QEMU_NEXT_ORACLE_CASES"] ?? DEFAULT_CASES);
 const SEED = Number(process.env["QEMU_NEXT_ORACLE_SEED"] ?? 1);
 /** Compiling takes longer than interpreting. */
-const COMPILED_SHARE = 5;
+const COMPILED_SHARE = 10;
 const MAX_REPORTS = 5;
 
 const refusal = nativeAvailable ? useSegments() : "not an x86-64 host";
@@ -34,7 +35,10 @@ async function run(cases: number, bits: Bits, faults: boolean, backend?: MakeBac
   return oracle;
 }
 
-const wasm: MakeBackend = (memory, helpers, regions, lookup) => new WasmBackend(memory, helpers, regions, lookup);
+const BACKENDS: Readonly<Record<string, MakeBackend>> = {
+  WebAssembly: (memory, helpers, regions, lookup) => new WasmBackend(memory, helpers, regions, lookup),
+  JavaScript: (memory, helpers, regions, lookup, env) => new JsBackend(memory, helpers, regions, lookup, env),
+};
 
 for (const bits of [64, 32, 16] as const) {
   const test = nativeAvailable && (bits !== 16 || refusal === undefined) ? uvu.test : uvu.test.skip;
@@ -47,10 +51,11 @@ for (const bits of [64, 32, 16] as const) {
       if (CASES >= DEFAULT_CASES) assert.ok(missing.size < 30, `not covered: ${[...missing].join(" ")}`);
     });
 
-    if (bits !== 16)
-      test(`random instructions, compiled to WebAssembly, ${what}`, async () => {
-        await run(CASES / COMPILED_SHARE, bits, faults, wasm);
+    for (const [language, backend] of Object.entries(bits === 16 ? {} : BACKENDS)) {
+      test(`random instructions, compiled to ${language}, ${what}`, async () => {
+        await run(CASES / COMPILED_SHARE, bits, faults, backend);
       });
+    }
   }
 }
 
