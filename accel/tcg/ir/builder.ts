@@ -16,6 +16,7 @@ export const MAX_OPS = 4096;
 /** The last slots are reserved: constants of the interpreter, the translator's compare operand. */
 const TEMPS = 248;
 const VTEMPS = 32;
+const HASH_SIZE = 256;
 
 /** No operand. */
 export const NONE = -1;
@@ -46,6 +47,13 @@ export const HELPER_ANYTHING = 0;
 export const HELPER_PURE = 1;
 export const HELPER_READS_FLAGS = 2;
 
+/** The first `count` numbers. A plain array is cheaper to make than a typed one of this size. */
+function copyOf(from: ArrayLike<number>, count: number): number[] {
+  const to = new Array<number>(count);
+  for (let i = 0; i < count; i++) to[i] = from[i];
+  return to;
+}
+
 export class IrBuilder {
   /** HELPER_* by number. */
   readonly helperEffects: Uint8Array;
@@ -59,6 +67,7 @@ export class IrBuilder {
   readonly c = new Int32Array(MAX_OPS);
   /** select: value if false; lea: displacement; call: immediate. */
   readonly e = new Int32Array(MAX_OPS);
+  /** The halves of the constants; what stands behind the block's own is old. */
   readonly constLow: number[] = [];
   readonly constHigh: number[] = [];
   /** One entry per guest instruction: first op, offset of the instruction from the block's start, ccOp there. */
@@ -67,7 +76,10 @@ export class IrBuilder {
   readonly insnCcOp: number[] = [];
   labels = 0;
   readonly #helpers: ReadonlyMap<string, number>;
-  readonly #constIndex = new Map<string, number>();
+  #consts = 0;
+  /** The constants by hash: index plus one of the first of a chain, and of the next. */
+  readonly #constFirst = new Int32Array(HASH_SIZE);
+  readonly #constNext: number[] = [];
   #temps = 0;
   #vtemps = 0;
 
@@ -84,12 +96,11 @@ export class IrBuilder {
   reset(): void {
     this.count = 0;
     this.labels = 0;
-    this.constLow.length = 0;
-    this.constHigh.length = 0;
+    this.#consts = 0;
     this.insnOp.length = 0;
     this.insnOffset.length = 0;
     this.insnCcOp.length = 0;
-    this.#constIndex.clear();
+    this.#constFirst.fill(0);
     this.#temps = 0;
     this.#vtemps = 0;
   }
@@ -99,14 +110,14 @@ export class IrBuilder {
     const { count, op, d, a, b, c, e } = this;
     return {
       count,
-      op: op.slice(0, count),
-      d: d.slice(0, count),
-      a: a.slice(0, count),
-      b: b.slice(0, count),
-      c: c.slice(0, count),
-      e: e.slice(0, count),
-      constLow: this.constLow.slice(),
-      constHigh: this.constHigh.slice(),
+      op: copyOf(op, count),
+      d: copyOf(d, count),
+      a: copyOf(a, count),
+      b: copyOf(b, count),
+      c: copyOf(c, count),
+      e: copyOf(e, count),
+      constLow: this.constLow.slice(0, this.#consts),
+      constHigh: this.constHigh.slice(0, this.#consts),
       insnOp: this.insnOp.slice(),
       insnOffset: this.insnOffset.slice(),
       insnCcOp: this.insnCcOp.slice(),
@@ -140,13 +151,18 @@ export class IrBuilder {
 
   /** A constant from its two int32 halves; one argument is sign-extended. */
   const(low: number, high: number = low >> 31): Value {
+    const { constLow, constHigh } = this;
     low |= 0;
-    const key = `${low},${high}`;
-    let index = this.#constIndex.get(key);
-    if (index === undefined) {
-      index = this.constLow.push(low) - 1;
-      this.constHigh.push(high | 0);
-      this.#constIndex.set(key, index);
+    high |= 0;
+    const hash = (Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> 16) % HASH_SIZE;
+    let index = this.#constFirst[hash] - 1;
+    while (index >= 0 && (constLow[index] !== low || constHigh[index] !== high)) index = this.#constNext[index] - 1;
+    if (index < 0) {
+      index = this.#consts++;
+      constLow[index] = low;
+      constHigh[index] = high;
+      this.#constNext[index] = this.#constFirst[hash];
+      this.#constFirst[hash] = index + 1;
     }
     return CONST_BASE + index;
   }

@@ -83,6 +83,31 @@ function needsModrm(row: OpcodeRow): boolean {
   return row.operands.split(" ").some((operand) => MODRM_OPERAND.test(operand));
 }
 
+/** The row with every property in one order: reading it is then the same for all rows. */
+function uniform(row: OpcodeRow): OpcodeRow {
+  const { map, byte, prefix, reg, mod, rm, mode, vex, w, name, operands, feature, lock, size64, privileged, emit } =
+    row;
+  const all = {
+    map,
+    byte,
+    prefix,
+    reg,
+    mod,
+    rm,
+    mode,
+    vex,
+    w,
+    name,
+    operands,
+    feature,
+    lock,
+    size64,
+    privileged,
+    emit,
+  };
+  return all as OpcodeRow;
+}
+
 function makeEntry(row: OpcodeRow): Entry {
   const operands = row.operands.split(" ");
   const immediates = operands.filter((operand) => /^([IJO][bwzvd]|Ap)$/.test(operand)).join(" ");
@@ -94,7 +119,7 @@ function makeEntry(row: OpcodeRow): Entry {
   if (row.vex?.l !== undefined) rank++;
   if (row.vex?.w !== undefined) rank++;
   return {
-    row,
+    row: uniform(row),
     imm,
     vvvv: operands.some((operand) => /^[BH][a-z]/.test(operand)),
     size64: row.size64 === "f64" ? 2 : row.size64 === "d64" ? 1 : 0,
