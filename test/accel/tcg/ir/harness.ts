@@ -12,6 +12,7 @@ import {
   ENV_SIZE,
   HF_CS64,
   TLB_ENTRY_SIZE,
+  TLB_INVALID,
   TLB_OFFSET,
 } from "../../../../accel/tcg/env.ts";
 import {
@@ -35,9 +36,13 @@ import { type State, StateArena } from "../../../../core/state/state.ts";
 const PAGE = 4096;
 const MIB = 2 ** 20;
 const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
+const TAG_READ = 0;
+const TAG_WRITE = 8;
 const TAG_FETCH = 16;
 const ADDEND = 24;
 const PLACE = 1;
+/** Addresses are checked for being canonical. */
+const EFER_LMA = 0x400n;
 const MAX_BLOCKS = 100_000;
 
 /** Guest address of the data. */
@@ -136,11 +141,17 @@ export async function createIrMachine(): Promise<IrMachine> {
     js: new JsBackend(memory.memory, helpers, regions, lookup, env),
   };
 
-  /** Maps the code pages for the checks of compiled code, as the first fetch would. */
+  resetTlb(env);
+  const entryOf = (address: number): number => env + TLB_OFFSET + (address / PAGE) * TLB_ENTRY_SIZE;
+  /** Maps the code pages for the checks of compiled code, as the first fetch would, and forgets where the data is. */
   const enter = (): void => {
-    resetTlb(env);
+    for (let at = 0; at < DATA_SIZE; at += PAGE) {
+      for (const tag of [TAG_READ, TAG_WRITE]) {
+        memory.view.setBigUint64(entryOf(DATA_PAGE + at) + tag, BigInt(TLB_INVALID), true);
+      }
+    }
     for (const delta of [0, PAGE]) {
-      const entry = env + TLB_OFFSET + ((CODE_PAGE + delta) / PAGE) * TLB_ENTRY_SIZE;
+      const entry = entryOf(CODE_PAGE + delta);
       memory.view.setBigUint64(entry + TAG_FETCH, BigInt(CODE_PAGE + delta), true);
       memory.view.setUint32(entry + ADDEND, codeAt(delta) - CODE_PAGE - delta, true);
     }
@@ -148,6 +159,7 @@ export async function createIrMachine(): Promise<IrMachine> {
     state.pageMap = pageMap;
     state.a20Mask = 0xffffffff;
     state.hflags = HF_CS64;
+    state.efer = EFER_LMA;
     state.budget = 100_000;
     state.exitRequest = 0;
     state.excVector = -1;
@@ -184,6 +196,7 @@ export async function createIrMachine(): Promise<IrMachine> {
   };
   const faulted = (faultAt: number, ccOp: number): Outcome => {
     if (ccOp !== CC_DYNAMIC) state.ccOp = BigInt(ccOp);
+    state.rip = BigInt(CODE_PAGE + faultAt);
     return { exit: EXIT_FAULT, faultAt };
   };
 
