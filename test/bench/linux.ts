@@ -93,16 +93,20 @@ function work(id: string, architecture: Architecture, title: string, onV86: bool
       const options = await linux(context, `work-${architecture}`, { architecture, script: WORK_SCRIPT });
       return async (emulator) => {
         const beside: Measured[] = [];
-        let idle = { cpu: 0, at: 0 };
+        let idle = { cpu: 0, started: 0 };
         const watched = await watch(emulator.command(options), {
           seconds: 400,
-          onMark({ name, at }, pid) {
+          onMark({ name }, pid) {
             if (name === "idle") {
-              idle = { cpu: cpuSeconds(pid), at };
+              idle = { cpu: cpuSeconds(pid), started: performance.now() };
               beside.push({ row: "memory above guest RAM", unit: "MiB", value: memoryOf(pid, RAM_MIB) });
             } else if (name === "awake") {
-              const share = (cpuSeconds(pid) - idle.cpu) / (at - idle.at);
-              beside.push({ row: "CPU of the idle guest", unit: "%", value: share * 100 });
+              const seconds = (performance.now() - idle.started) / 1000;
+              beside.push({
+                row: "CPU of the idle guest",
+                unit: "%",
+                value: ((cpuSeconds(pid) - idle.cpu) / seconds) * 100,
+              });
             }
           },
         });

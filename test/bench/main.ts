@@ -3,7 +3,7 @@
  * of medians and of the ratios between them. What is missing (QEMU, v86, kernels, a compiler) is fetched into the cache.
  *
  *     npm run bench -- [--only e,a,c] [--runs 3] [--backend js --backend wasm] [--without v86] [--program FOLDER]
- *                  [--json FILE]
+ *                  [--clock cpu] [--json FILE]
  *
  * The exit status is 1 when a guest failed, or did not compute the same on all.
  */
@@ -21,7 +21,7 @@ import type { Guest, Measured } from "./guest.ts";
 import { boot, compute, workAmd64, workI386 } from "./linux.ts";
 import { bareLoops, start } from "./machines.ts";
 import { Results } from "./results.ts";
-import { endAll } from "./watch.ts";
+import { type Clock, endAll } from "./watch.ts";
 
 /** In the order in which they run: the quick ones first. */
 const GUESTS: readonly Guest[] = [start, bareLoops, boot, compute, workAmd64, workI386, debianDisk];
@@ -33,12 +33,13 @@ interface Options {
   readonly without: readonly string[];
   /** The folder of the qemu-next to measure. */
   readonly program: string;
+  readonly clock: Clock;
   readonly json: string | undefined;
 }
 
 const usage = (message: string): QemuError =>
   new QemuError("bench-usage", message, {
-    hint: `usage: npm run bench -- [--only ${GUESTS.map(({ id }) => id).join(",")}] [--runs N] [--backend NAME]... [--without qemu|v86]... [--program FOLDER] [--json FILE]`,
+    hint: `usage: npm run bench -- [--only ${GUESTS.map(({ id }) => id).join(",")}] [--runs N] [--backend NAME]... [--without qemu|v86]... [--program FOLDER] [--clock wall|cpu] [--json FILE]`,
   });
 
 function readOptions(): Options {
@@ -49,6 +50,7 @@ function readOptions(): Options {
       backend: { type: "string", multiple: true },
       without: { type: "string", multiple: true, default: [] },
       program: { type: "string", default: resolve(import.meta.dirname, "../..") },
+      clock: { type: "string", default: "wall" },
       json: { type: "string" },
     },
   });
@@ -57,12 +59,14 @@ function readOptions(): Options {
   if (unknown.length) throw usage(`there is no guest '${unknown[0]}'`);
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1) throw usage(`--runs takes a count, not '${values.runs}'`);
+  if (values.clock !== "wall" && values.clock !== "cpu") throw usage(`--clock is wall or cpu, not '${values.clock}'`);
   return {
     guests: GUESTS.filter(({ id }) => wanted.includes(id)),
     runs,
     backends: values.backend ?? [undefined],
     without: values.without,
     program: resolve(values.program),
+    clock: values.clock,
     json: values.json,
   };
 }
@@ -73,12 +77,12 @@ function progress(text: string): void {
   else process.stderr.write(`${text}\n`);
 }
 
-async function collectEmulators({ guests, backends, without, program }: Options): Promise<Emulator[]> {
+async function collectEmulators({ guests, backends, without, program, clock }: Options): Promise<Emulator[]> {
   const emulators: Emulator[] = [];
   if (!without.includes("qemu")) emulators.push(await qemu(progress));
   if (!without.includes("v86") && guests.some(({ onV86 }) => onV86)) emulators.push(await v86(progress));
   for (const backend of backends) emulators.push(await ours(backend, program));
-  return emulators;
+  return emulators.map((emulator) => ({ ...emulator, command: (args) => ({ ...emulator.command(args), clock }) }));
 }
 
 function note(results: Results, guest: Guest, emulator: Emulator, measured: readonly Measured[]): void {
@@ -129,14 +133,24 @@ async function main(): Promise<void> {
   const host = `${model}, ${cpus().length} CPUs, ${memory}, Node.js ${process.version}`;
   const versions = emulators.map(({ name, version }) => `${name} (${version})`);
   const load = `load ${loadBefore.toFixed(1)} when it began`;
-  console.log(`${host}, ${load}; ${versions.join(", ")}; medians of ${options.runs}.\n\n${results.text()}`);
+  console.log(
+    `${host}, ${load}; ${versions.join(", ")}; medians of ${options.runs}, ${options.clock} time.\n\n${results.text()}`,
+  );
   const problems = results.problems();
   if (problems.length) {
     console.log(`\n${problems.map((problem) => `* ${problem}`).join("\n")}`);
     process.exitCode = 1;
   }
   if (options.json) {
-    const record = { date: new Date().toISOString(), host, load, versions, runs: options.runs, rows: results.json() };
+    const record = {
+      date: new Date().toISOString(),
+      host,
+      load,
+      versions,
+      runs: options.runs,
+      clock: options.clock,
+      rows: results.json(),
+    };
     writeFileSync(options.json, `${JSON.stringify(record, undefined, 2)}\n`);
   }
 }

@@ -29,6 +29,13 @@ test("a program's marks come in order, with its status", async () => {
   assert.is(problem, undefined);
 });
 
+test("CPU time leaves out what was slept", async () => {
+  const command = say("setTimeout(() => console.log('@@ at end'), 1500)");
+  const { marks, seconds } = await watch({ ...command, clock: "cpu" }, { seconds: 30 });
+  assert.ok(marks[0].at < 1.4);
+  assert.is(seconds, marks[0].at);
+});
+
 test("answers are typed when the text before them is out", async () => {
   const echo = say(
     "process.stdin.once('data', (d) => { console.log('@@ at ' + d); process.exit() }); console.log('login:')",

@@ -8,11 +8,16 @@
  */
 
 import { spawn } from "node:child_process";
+import { cpuSeconds } from "./process.ts";
+
+export type Clock = "wall" | "cpu";
 
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What seconds are: those of the host's clock, or of CPU time that all threads of the process have used. */
+  readonly clock?: Clock;
 }
 
 export interface Mark {
@@ -25,7 +30,7 @@ export interface Mark {
 
 export interface Watched {
   readonly marks: readonly Mark[];
-  /** Seconds to the end of the process. */
+  /** Seconds to the end of the process; of CPU time, to its last output. */
   readonly seconds: number;
   /** What went wrong, when the process was stopped by us or by a signal. */
   readonly problem: string | undefined;
@@ -73,11 +78,13 @@ export function endAll(): void {
 
 export function watch(command: Command, options: WatchOptions): Promise<Watched> {
   const started = performance.now();
-  const since = (): number => (performance.now() - started) / 1000;
   const child = spawn(command.file, command.args, {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, NODE_NO_WARNINGS: "1", ...command.env },
   });
+  const wall = (): number => (performance.now() - started) / 1000;
+  const now = command.clock === "cpu" ? (): number => cpuSeconds(child.pid!) : wall;
+  let heard = 0;
   const marks: Mark[] = [];
   const answers = [...(options.answers ?? [])];
   let problem: string | undefined;
@@ -93,7 +100,8 @@ export function watch(command: Command, options: WatchOptions): Promise<Watched>
   }, options.seconds * 1000);
 
   const hear = (text: string): void => {
-    const at = since();
+    const at = now();
+    heard = at;
     if (options.onOutput?.(at)) end();
     output = (output + text).slice(-TAIL);
     const lines = (line + text).split("\n");
@@ -120,7 +128,13 @@ export function watch(command: Command, options: WatchOptions): Promise<Watched>
       clearTimeout(timer);
       running.delete(end);
       if (signal && signal !== "SIGKILL") problem ??= `ended by ${signal}`;
-      resolve({ marks, seconds: since(), problem, status, lastWord: lastWord(output, errors) });
+      resolve({
+        marks,
+        seconds: command.clock === "cpu" ? heard : wall(),
+        problem,
+        status,
+        lastWord: lastWord(output, errors),
+      });
     });
   });
 }
