@@ -124,7 +124,7 @@ export class Hpet implements Device {
     this.#options.legacyReplacement?.set(this.#legacy);
     for (let i = 0; i < TIMERS; i++) {
       this.#drive(i);
-      this.#schedule(i);
+      this.#schedule(i, this.#counter);
     }
   }
 
@@ -227,7 +227,7 @@ export class Hpet implements Device {
     }
     if (this.#legacy !== wasLegacy) this.#options.legacyReplacement?.set(this.#legacy);
     for (let i = 0; i < TIMERS; i++) {
-      this.#schedule(i);
+      this.#schedule(i, now);
       this.#drive(i);
     }
   }
@@ -242,6 +242,7 @@ export class Hpet implements Device {
   }
 
   #writeTimerConfig(index: number, value: number): void {
+    const now = this.#counter;
     const timer = this.#state.timers[index];
     const before = timer.config;
     const writable = TIMER_WRITABLE | (before & PER_INT_CAP ? TYPE_PERIODIC : 0);
@@ -253,12 +254,13 @@ export class Hpet implements Device {
       timer.period &= 0xffffffffn;
     }
     if (!(after & INT_TYPE_LEVEL)) this.#state.status &= ~(1 << index);
-    this.#schedule(index);
+    this.#schedule(index, now);
     this.#drive(index);
   }
 
   /** A periodic timer's period is what is written; its next comparison too, when VAL_SET was set before. */
   #writeComparator(index: number, offset: number, value: number): void {
+    const now = this.#counter;
     const timer = this.#state.timers[index];
     const narrow = (timer.config & MODE_32) !== 0;
     if (narrow && offset & 4) return;
@@ -268,42 +270,47 @@ export class Hpet implements Device {
     if (narrow) timer.comparator &= 0xffffffffn;
     // A 64-bit value comes in two halves: VAL_SET holds for both.
     if (narrow || offset & 4) timer.config &= ~VAL_SET;
-    this.#schedule(index);
+    this.#schedule(index, now);
   }
 
-  /** Ticks until the counter reaches the comparator; a full turn when it is there now. */
-  #ticksLeft(index: number): bigint {
+  /** Ticks from `now` until the counter reaches the comparator; a full turn when it is there already. */
+  #ticksLeft(index: number, now: bigint): bigint {
     const { comparator, config } = this.#state.timers[index];
     const mask = config & MODE_32 ? 0xffffffffn : MASK_64;
-    const left = (comparator - this.#counter) & mask;
+    const left = (comparator - now) & mask;
     return left === 0n ? mask + 1n : left;
   }
 
-  #schedule(index: number): void {
+  /**
+   * Arms the clock for the next comparison after the counter was `now`: its value at the event that is being handled. The
+   * counter goes on meanwhile, and may have passed the comparator when we get here.
+   */
+  #schedule(index: number, now: bigint): void {
     const { config } = this.#state.timers[index];
     if (!this.#enabled || !(config & INT_ENB)) {
       this.#timers[index].cancel();
       return;
     }
     const { counter, startedAt } = this.#state;
-    const ticks = Number(this.#counter - counter + this.#ticksLeft(index));
+    const ticks = Number(((now - counter) & MASK_64) + this.#ticksLeft(index, now));
     const at = startedAt + ticks * NS_PER_TICK;
     if (at < Number.MAX_SAFE_INTEGER) this.#timers[index].arm(at);
     else this.#timers[index].cancel();
   }
 
   #expired(index: number): void {
+    const now = this.#counter;
     const timer = this.#state.timers[index];
     if (timer.config & TYPE_PERIODIC && timer.period !== 0n) {
       const mask = timer.config & MODE_32 ? 0xffffffffn : MASK_64;
-      const late = (this.#counter - timer.comparator) & mask;
+      const late = (now - timer.comparator) & mask;
       timer.comparator = (timer.comparator + timer.period * (late / timer.period + 1n)) & mask;
-      this.#schedule(index);
+      this.#schedule(index, now);
       const earliest = this.#clock.now() + MIN_PERIOD;
       const { deadline } = this.#timers[index];
       if (deadline !== undefined && deadline < earliest) this.#timers[index].arm(earliest);
     } else {
-      this.#schedule(index);
+      this.#schedule(index, now);
     }
     if (timer.config & INT_TYPE_LEVEL) {
       this.#state.status |= 1 << index;

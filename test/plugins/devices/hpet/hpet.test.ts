@@ -7,9 +7,18 @@ import { StateArena } from "../../../../core/state/state.ts";
 import { Hpet } from "../../../../plugins/devices/hpet/hpet.ts";
 import { randomAccesses } from "../random-accesses.ts";
 
-function setUp() {
+/** A host that is so busy that much time passes between two looks at the clock. */
+class BusyClock extends ManualClock {
+  #late = 0;
+
+  override now(): number {
+    this.#late += 700_000;
+    return super.now() + this.#late;
+  }
+}
+
+function setUp(clock = new ManualClock()) {
   const arena = StateArena.create();
-  const clock = new ManualClock();
   const edges: Record<string, number> = {};
   const levels: Record<string, boolean> = {};
   const line = (name: string): IrqLine =>
@@ -47,6 +56,20 @@ test("capabilities: three timers, 64 bits, legacy replacement, 10 ns", () => {
   assert.is(read(timer(1)), 0x20);
   assert.is(read(timer(2) + 4), 0xff0004);
   assert.is(read(timer(0) + 8), 0xffffffff);
+});
+
+test("on a busy host, comparisons that pass while they are set up still come", () => {
+  const { clock, write, edges } = setUp(new BusyClock());
+  write(timer(0), 0x14c);
+  write(timer(0) + 8, 50_000);
+  write(timer(0) + 8, 50_000);
+  write(timer(1), 4);
+  write(timer(1) + 8, 20_000);
+  write(timer(1) + 12, 0);
+  write(0x10, 3);
+  for (let i = 0; i < 20; i++) clock.fireDue(clock.now());
+  assert.is(edges.irq8, 1);
+  assert.ok(edges.irq0 >= 10, `${edges.irq0} periods`);
 });
 
 test("the main counter counts while enabled, and can be set while it stands", () => {
