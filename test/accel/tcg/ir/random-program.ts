@@ -20,7 +20,8 @@ const LOADS = OP_ROWS.filter(({ kind, size }) => kind === "load" && size !== 16)
 const STORES = OP_ROWS.filter(({ kind, size }) => kind === "store" && size !== 16);
 const PURE_HELPERS = ["mulHighUnsigned", "mulHighSigned", "pdep", "pext", "computeFlags", "computeCarry"];
 const VECTOR_HELPERS = ["pshufb", "pmaddubsw", "psadbw", "phaddw", "pmulhw"];
-const FIELDS = [ENV.regs + 1, ENV.mxcsr, ENV.scratch + 256, ENV.segLimit];
+const FIELDS = [ENV.scratch + 256, ENV.segLimit];
+const READ_FIELDS = [...FIELDS, ENV.regs + 1, ENV.mxcsr];
 const INTERESTING = [
   0n,
   1n,
@@ -210,9 +211,8 @@ export class Emitter {
         break;
       case 10: {
         const size = this.#pick([8, 16, 32]);
-        const field = this.#pick(FIELDS);
-        if (random(2)) this.#values.push(ir.envLoad(`envld${size}u`, field));
-        else if (field !== ENV.mxcsr) ir.envStore(`envst${size}`, field, this.any());
+        if (random(2)) this.#values.push(ir.envLoad(`envld${size}u`, this.#pick(READ_FIELDS)));
+        else ir.envStore(`envst${size}`, this.#pick(FIELDS), this.any());
         break;
       }
       case 11:
