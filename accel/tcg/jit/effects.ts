@@ -10,6 +10,8 @@ export interface Effect {
   readonly writes: number;
   /** It works on vectors whose places are in its immediate: destination in the low half, source in the high half. */
   readonly vector: boolean;
+  /** XMM registers that it reads besides, as a mask. */
+  readonly xmm: number;
   /** It may raise an exception: env must be complete. */
   readonly throws: boolean;
   /** It may store to guest memory, and so to code. */
@@ -32,11 +34,12 @@ const ANYTHING: Effect = {
   reads: ALL_SLOTS,
   writes: ALL_SLOTS,
   vector: true,
+  xmm: 0xffff,
   throws: true,
   stores: true,
   anything: true,
 };
-const PURE: Effect = { reads: 0, writes: 0, vector: false, throws: false, stores: false, anything: false };
+const PURE: Effect = { reads: 0, writes: 0, vector: false, xmm: 0, throws: false, stores: false, anything: false };
 const FAULTS: Effect = { ...PURE, throws: true };
 const VECTOR: Effect = { ...PURE, vector: true };
 
@@ -69,9 +72,9 @@ declare(
 );
 declare(
   { ...VECTOR, throws: true },
-  `cvtss2sd cvtsd2ss cvtps2pd cvtpd2ps cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvtdq2ps cvtdq2pd cvtps2dq cvtpd2dq
+  `cvtss2sd cvtsd2ss cvtps2pd cvtpd2ps cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvtdq2ps cvtps2dq cvtpd2dq
   fpScalar32 fpScalar64 fpPacked32 fpPacked64 addsubps addsubpd fpHorizontal32 fpHorizontal64 dpps dppd fpCompare32
-  fpCompare64 fpRound32 fpRound64 rcp rsqrt`,
+  fpCompare64 fpRound32 fpRound64`,
 );
 declare({ ...VECTOR, writes: CC_OP | CC_SRC }, "ptest");
 declare({ ...VECTOR, throws: true, writes: CC_OP | CC_SRC }, "comiss comisd");

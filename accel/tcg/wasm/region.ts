@@ -12,7 +12,17 @@
  *  3. Every loop tests the budget, which also sees exitRequest.
  */
 
-import { CC_DYNAMIC, ENV, HF_CS64, regOffset, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE, xmmOffset } from "../env.ts";
+import {
+  CC_DYNAMIC,
+  CC_EFLAGS,
+  ENV,
+  HF_CS64,
+  regOffset,
+  segBaseOffset,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  xmmOffset,
+} from "../env.ts";
 import {
   EXIT_FAULT,
   EXIT_HOT,
@@ -28,7 +38,9 @@ import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
 import { ALL_SLOTS, type Effect, effectOf } from "../jit/effects.ts";
 import { analyse, type Graph } from "../jit/graph.ts";
 import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
-import { Code, I32, I64, V128 } from "./encoder.ts";
+import { Code, I32, I64, V128, type ValueType } from "./encoder.ts";
+import { type Intrinsic, intrinsicFor, type Site } from "./intrinsics.ts";
+import { F, V } from "./intrinsics-opcodes.ts";
 import { W } from "./opcodes.ts";
 
 const ENV_LOCAL = 0;
@@ -98,6 +110,8 @@ class RegionCompiler {
   readonly #graph: Graph;
   readonly #code64: boolean;
   readonly #locals = new Map<number, number>();
+  /** Locals of intrinsics, by type. */
+  readonly #scratch = new Map<ValueType, number[]>();
   readonly #points: number[] = [];
   /** Fault point by block and instruction, plus one. */
   readonly #pointOf: Int32Array[];
@@ -230,8 +244,9 @@ class RegionCompiler {
   }
 
   #scanCall(ir: IrCode, i: number): void {
-    const { vector, anything, writes } = this.#effect(ir, i);
+    const { vector, anything, writes, xmm } = this.#effect(ir, i);
     if (anything) return;
+    this.#used.high |= xmm;
     this.#written.low |= writes;
     this.#used.low |= writes;
     if (vector) {
@@ -243,6 +258,15 @@ class RegionCompiler {
 
   #effect(ir: IrCode, i: number): Effect {
     return effectOf(this.#imports.helperName(ir.c[i]));
+  }
+
+  #intrinsic(ir: IrCode, i: number): Intrinsic | undefined {
+    const known = (value: Value): number | undefined => {
+      if (value === NONE) return 0;
+      const at = value - CONST_BASE;
+      return at >= 0 && ir.constHigh[at] === 0 ? ir.constLow[at] : undefined;
+    };
+    return intrinsicFor(this.#imports.helperName(ir.c[i]), { a: known(ir.a[i]), b: known(ir.b[i]), imm: ir.e[i] });
   }
 
   #mark(dirty: Dirty, value: Value): void {
@@ -266,7 +290,7 @@ class RegionCompiler {
   /** What has to be written to env before a call, as far as it is `dirty`. */
   #spillSet(ir: IrCode, i: number, effect: Effect, dirty: Dirty): Dirty {
     if (effect.throws) return { low: dirty.low, high: dirty.high };
-    const spill: Dirty = { low: effect.reads & dirty.low, high: 0 };
+    const spill: Dirty = { low: effect.reads & dirty.low, high: effect.xmm };
     if (effect.vector) for (const place of places(ir, i)) this.#mark(spill, place);
     spill.high &= dirty.high;
     return spill;
@@ -278,7 +302,11 @@ class RegionCompiler {
     const makes: Dirty = { low: 0, high: 0 };
     const cleans: Dirty = { low: 0, high: 0 };
     for (let i = node.from; i < node.to; i++) {
-      if (KIND[ir.op[i]] === "call") {
+      const intrinsic = KIND[ir.op[i]] === "call" ? this.#intrinsic(ir, i) : undefined;
+      if (intrinsic) {
+        if (intrinsic.result === "vector") this.#mark(makes, places(ir, i)[0]);
+        else if (intrinsic.result === "flags") makes.low |= this.#effect(ir, i).writes;
+      } else if (KIND[ir.op[i]] === "call") {
         const spill = this.#spillSet(ir, i, this.#effect(ir, i), EVERYTHING);
         makes.low &= ~spill.low;
         makes.high &= ~spill.high;
@@ -861,6 +889,80 @@ class RegionCompiler {
   }
 
   #call(ir: IrCode, i: number): void {
+    const code = this.#code;
+    const intrinsic = this.#intrinsic(ir, i);
+    if (!intrinsic) this.#callHelper(ir, i);
+    else if (!intrinsic.guarded) this.#inline(ir, i, intrinsic);
+    else {
+      const before = { ...this.#dirty };
+      code.block();
+      const done = code.depth;
+      code.block();
+      this.#inline(ir, i, intrinsic);
+      code.brTo(done).end();
+      const after = this.#dirty;
+      this.#dirty = before;
+      this.#callHelper(ir, i);
+      this.#dirty = after;
+      code.end();
+    }
+  }
+
+  /** Puts instructions in place of a call. The construct that was opened last is left to call the helper. */
+  #inline(ir: IrCode, i: number, { result, emit }: Intrinsic): void {
+    const code = this.#code;
+    const [destination, source] = places(ir, i);
+    const slow = code.depth;
+    const taken = new Map<ValueType, number>();
+    const vector = (place: Value): Code => {
+      this.#pushVector(place);
+      return code;
+    };
+    const integer = (value: Value): Code => {
+      this.#push64(value);
+      return code;
+    };
+    const site: Site = {
+      code,
+      destination: () => vector(destination),
+      source: () => vector(source),
+      vector,
+      a: () => integer(ir.a[i]),
+      b: () => integer(ir.b[i]),
+      aDouble: () => {
+        const a = ir.a[i];
+        if (a < CONST_BASE && this.#isVector(a)) return vector(a).op(...V.f64x2_extract_lane, laneOf(a));
+        return integer(a).op(...F.f64_reinterpret_i64);
+      },
+      slot: integer,
+      field: (offset) => code.get(ENV_LOCAL).memory(W.i32_load, offset),
+      local: (type) => {
+        const index = taken.get(type) ?? 0;
+        taken.set(type, index + 1);
+        return this.#scratchLocal(type, index);
+      },
+      slowIf: () => void code.brIfTo(slow),
+    };
+    if (result === "vector") this.#prepare(destination, "v");
+    else if (result === "value") this.#prepare(ir.d[i], "l");
+    emit(site);
+    if (result === "vector") this.#assign(destination, "v");
+    else if (result === "value") this.#assign(ir.d[i], "l");
+    else {
+      this.#assign(ENV.ccSrc, "l");
+      code.i64(CC_EFLAGS);
+      this.#assign(ENV.ccOp, "l");
+    }
+  }
+
+  #scratchLocal(type: ValueType, index: number): number {
+    const locals = this.#scratch.get(type) ?? [];
+    this.#scratch.set(type, locals);
+    locals[index] ??= this.#code.local(type);
+    return locals[index];
+  }
+
+  #callHelper(ir: IrCode, i: number): void {
     const code = this.#code;
     const effect = this.#effect(ir, i);
     const { anything, vector, throws } = effect;
