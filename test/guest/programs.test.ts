@@ -20,6 +20,7 @@ import { smm } from "./programs/smm.ts";
 import { strings } from "./programs/strings.ts";
 import { systemCalls } from "./programs/system-calls.ts";
 import { tasks } from "./programs/tasks.ts";
+import { timers } from "./programs/timers.ts";
 import { virtual8086 } from "./programs/virtual-8086.ts";
 
 const files = scratch();
@@ -50,6 +51,7 @@ for (const program of [
   strings,
   smm(32),
   smm(64),
+  timers,
   tasks,
   systemCalls("amd"),
   systemCalls("intel"),
