@@ -277,6 +277,7 @@ registers(1, 0xc8, "bswap", "Zv", bswap);
 
 row(2, 0xf0, "movbe", "Gv Mv", movbeLoad, { feature: "movbe", ...MEMORY });
 row(2, 0xf1, "movbe", "Mv Gv", movbeStore, { feature: "movbe", ...MEMORY });
+for (const byte of [0xf0, 0xf1]) row(2, byte, "ud", "", undefinedInstruction, { prefix: "f3", ...MEMORY });
 row(2, 0xf0, "crc32", "Gd Eb", crc32(true), { prefix: "f2", feature: "sse4.2" });
 row(2, 0xf1, "crc32", "Gd Ev", crc32(false), { prefix: "f2", feature: "sse4.2" });
 row(2, 0xf6, "adcx", "Gy Ey", addChain(CC_C), { prefix: "66", feature: "adx" });
