@@ -26,6 +26,7 @@ import {
 } from "./rows.ts";
 
 const MARGIN = 640;
+const MAX_LENGTH = 15;
 const RAX = 0;
 const RCX = 1;
 const RDX = 2;
@@ -47,6 +48,7 @@ const EFLAGS_AC = 0x40000n;
 const CPU_NUMBER = 15;
 /** The first address that is not canonical. */
 const HOLE = 2n ** 47n;
+const PREFIXES = [...OVERRIDES, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
 /** Opcodes that 64-bit mode has not. */
 const INVALID64 = [0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0xce, 0xd4, 0xd5];
 
@@ -114,6 +116,7 @@ export class Generator {
     if (length !== bytes.length || insn.row.name !== row.name) return undefined;
     if (free) this.#adjust(insn, image, address);
     if (!this.#isAllowed(insn, image, address)) return undefined;
+    if (random.oneIn(12)) return this.#prefixed(bytes, image, address);
     return { bytes: this.#layout.faults && random.oneIn(40) ? this.#invalid(bytes, insn) : bytes, insn };
   }
 
@@ -129,9 +132,25 @@ export class Generator {
     return offsets.map((offset) => at + offset);
   }
 
-  /** The instruction made invalid. */
+  /** The instruction with more prefixes than it needs: repeated, without a meaning, or a REX that does not count. */
+  #prefixed(bytes: readonly number[], image: CpuImage, address: bigint): Generated | undefined {
+    const random = this.#random;
+    const { bits } = this.#layout;
+    const more = bits === 64 ? [0x66, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x40 | random.below(16)] : [0x66, 0xf2, 0xf3];
+    const longer = [...bytes];
+    for (let count = 1 + random.below(4); count > 0; count--) {
+      const prefixes = longer.findIndex((byte) => !PREFIXES.includes(byte));
+      longer.splice(random.below(prefixes + 1), 0, random.pick(more));
+    }
+    const insn = this.decode(Uint8Array.from(longer), 0);
+    if (insn?.length !== longer.length || !this.#rows.includes(insn.row)) return undefined;
+    return this.#isAllowed(insn, image, address) ? { bytes: longer, insn } : undefined;
+  }
+
+  /** The instruction made invalid, or too long. */
   #invalid(bytes: readonly number[], i: Insn): readonly number[] {
     const random = this.#random;
+    if (random.oneIn(4)) return [...Array(MAX_LENGTH + 1 - bytes.length).fill(random.pick([0x26, 0x3e])), ...bytes];
     if (i.vex) return [random.pick([0x66, 0xf2, 0xf3, 0xf0]), ...bytes];
     if (!i.lock && !(i.row.lock && i.mod !== 3)) return [0xf0, ...bytes];
     return this.#layout.bits === 64 ? [random.pick(INVALID64), ...bytes] : bytes;
@@ -203,7 +222,7 @@ export class Generator {
       const disp = BigInt.asIntN(64, target - address - BigInt(bytes.length));
       bytes.splice(prefixes.length + head.length + relativeAt, 4, ...dword(Number(BigInt.asIntN(32, disp))));
     }
-    return bytes.length > 15 ? undefined : bytes;
+    return bytes.length > MAX_LENGTH ? undefined : bytes;
   }
 
   #operandSize(row: OpcodeRow, rexW: boolean, prefix66: boolean): number {

@@ -8,14 +8,14 @@ import type { Bits } from "./native.ts";
  * tables, a system call, or not an instruction that falls through. Control flow is made separately.
  */
 const EXCLUDED =
-  /^(ud\d|rdrand|rdseed|rdtscp?|rdpmc|rdpid|cpuid|hlt|int\d*|int|into|bound|i?ret.*|call.*|jmp.*|j[a-z]+|loop.*|jcxz.*|sys.*|in|insb?|outs?b?|cli|sti|l[defgs]s|lss|[sl]?[gil]dt|ltr|str|smsw|lmsw|ver[rw]|lar|lsl|clts|invd|wbinvd|invlpg.*|invpcid|monitor|mwait|wrmsr|rdmsr|rsm|swapgs|stac|clac|xsetbv|xgetbv|vm.*|clflush.*|clwb|(rd|wr)[fg]sbase|icebp|f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos)$/;
+  /^(ud\d?|rdrand|rdseed|rdtscp?|rdpmc|rdpid|cpuid|hlt|int\d*|int|into|bound|i?ret.*|call.*|jmp.*|j[a-z]+|loop.*|jcxz.*|sys.*|in|insb?|outs?b?|cli|sti|l[defgs]s|lss|[sl]?[gil]dt|ltr|str|smsw|lmsw|ver[rw]|lar|lsl|clts|invd|wbinvd|invlpg.*|invpcid|monitor|mwait|wrmsr|rdmsr|rsm|swapgs|stac|clac|xsetbv|xgetbv|vm.*|clflush.*|clwb|(rd|wr)[fg]sbase|icebp|f2xm1|fyl2x|fyl2xp1|fptan|fpatan|fsin|fcos|fsincos)$/;
 
 /**
  * Of these, what can only fault in user mode. UMIP instructions are missing, because Linux emulates them; SYSENTER,
  * SYSCALL and INT 80 are system calls; INT3, INTO and INT1 need an IDT.
  */
 const FAULTING =
-  /^(ud\d|hlt|int|bound|in|insb?|outs?b?|out|cli|sti|lgdt|lidt|lldt|ltr|lmsw|clts|invd|wbinvd|invlpg|wrmsr|rdmsr|rsm|swapgs|xsetbv|stac|clac|monitor|mwait|sysret|sysexit|rdpmc)$/;
+  /^(ud\d?|hlt|int|bound|in|insb?|outs?b?|out|cli|sti|lgdt|lidt|lldt|ltr|lmsw|clts|invd|wbinvd|invlpg|wrmsr|rdmsr|rsm|swapgs|xsetbv|stac|clac|monitor|mwait|sysret|sysexit|rdpmc)$/;
 
 /** Instructions that load, store or look at selectors. FS is the C library's. */
 const SELECTOR = /^(mov (Sw Ew|Ev Sw)|(push|pop) [EDSG]S|l[edsg]s Gv Mp|l[ed]s Gz Mp|la?[rs]l? Gv Ew|ver[rw] Ew)$/;
@@ -73,7 +73,7 @@ export const STACK = /^(push|pop|call|ret|enter|leave)/;
 /** An instruction that reads or writes its ModRM operand in memory, if it is one. */
 export const accessesMemory = (i: Insn): boolean =>
   ((i.modrm >= 0 && i.mod !== 3) || /^O|O[bv]$/.test(i.row.operands)) &&
-  !/^(lea|nop|prefetch.*|ud\d|invlpg)$/.test(i.row.name);
+  !/^(lea|nop|prefetch.*|ud\d?|invlpg)$/.test(i.row.name);
 
 export function needsModrm(row: OpcodeRow): boolean {
   if (row.reg !== undefined || row.mod !== undefined || row.rm !== undefined) return true;
