@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 240
 /** Guest programs that check, from inside, what only privileged code can see. */
 
 import { writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ async function run(program: GuestProgram): Promise<Ended> {
     ...["-nodefaults", "-display", "none", "-cpu", program.cpu, "-m", "16", "-bios", image, "-no-reboot"],
     ...["-debugcon", "stdio", "-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=4`],
   );
-  return ended(guest, 30);
+  return ended(guest, 60);
 }
 
 for (const program of [
