@@ -47,6 +47,10 @@ test("answers are typed when the text before them is out", async () => {
 test("the last word is the error's first line, or the guest's last", () => {
   assert.is(lastWord("one\r\ntwo\r\n", ""), "two");
   assert.is(lastWord("one\n", "qemu-next: no\n    at there (file)\n"), "qemu-next: no");
+  assert.is(
+    lastWord("[1] Kernel panic - not syncing: no init\r\n[1] Rebooting\n", ""),
+    "[1] Kernel panic - not syncing: no init",
+  );
   assert.is(lastWord("", ""), "");
 });
 

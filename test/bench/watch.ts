@@ -62,10 +62,11 @@ export function parseMark(line: string, at: number): Mark | undefined {
   return found ? { kind: found[1], name: found[2], check: found[3], at } : undefined;
 }
 
-/** The line of an error message, which may have a stack behind it; or the last line. */
+/** The line of an error message, which may have a stack behind it; a guest's panic; or the last line. */
 export function lastWord(output: string, errors: string): string {
   const lines = (text: string): string[] => text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
-  const said = lines(errors).find((line) => !/^\s+at /.test(line)) ?? lines(output).at(-1) ?? "";
+  const panic = lines(output).find((line) => line.includes("Kernel panic"));
+  const said = lines(errors).find((line) => !/^\s+at /.test(line)) ?? panic ?? lines(output).at(-1) ?? "";
   return said.trim().slice(-LAST_WORD);
 }
 
