@@ -1,4 +1,4 @@
-// @timeout 180
+// @timeout 300
 /** Which disk the firmware boots. Each disk's boot record ends the program with a status of its own. */
 
 import { writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { endConversations } from "../tools/conversation.ts";
 import { ended, ScreenGuest, scratch, startGuest } from "../tools/guest.ts";
 
 const files = scratch();
-const LIMIT = 30;
+const LIMIT = 60;
 const EXIT = ["-device", "isa-debug-exit,iobase=0xf4"];
 const HEADLESS = ["-display", "none", "-serial", "none", "-monitor", "none", "-net", "none"];
 

@@ -1,4 +1,4 @@
-// @timeout 120
+// @timeout 240
 /** SeaBIOS finds its disk and boots it, while the machine is saved and loaded into another one after every slice of code. */
 
 import { test } from "uvu";

@@ -1,4 +1,4 @@
-// @timeout 300
+// @timeout 400
 /** Linux suspends to RAM (ACPI S3) and resumes: through the firmware, and without any. */
 
 import { test } from "uvu";
@@ -35,11 +35,11 @@ async function wake(guest: Conversation, command: string): Promise<void> {
     if (guest.stdout.endsWith("paused (suspended)\r\n(qemu) ")) break;
   }
   guest.type(`${command}\n\x01c`);
-  await guest.expect("AWAKE AGAIN", 20_000);
+  await guest.expect("AWAKE AGAIN", 60_000);
 }
 
 async function off(guest: Conversation): Promise<void> {
-  const { status, stdout, stderr } = await ended(guest, 30);
+  const { status, stdout, stderr } = await ended(guest, 60);
   assert.is(status, 0, stderr);
   assert.match(stdout, /Waking up from system sleep state S3/);
   assert.not.match(stdout, /Oops|BUG:|Kernel panic|Call Trace/);
