@@ -25,5 +25,8 @@ export * from "./tlb";
 export * from "./transcendental";
 export * from "./walk";
 export * from "./x87";
+export * from "./x87-arithmetic";
+export * from "./x87-compare";
 export * from "./x87-env";
+export * from "./x87-move";
 export * from "./xsave";
