@@ -77,6 +77,7 @@ declare(
   fpCompare64 fpRound32 fpRound64`,
 );
 declare({ ...VECTOR, writes: CC_OP | CC_SRC }, "ptest");
+declare({ ...VECTOR, reads: RAX | RDX, writes: RCX | CC_OP | CC_SRC }, "pcmpstri");
 declare({ ...VECTOR, throws: true, writes: CC_OP | CC_SRC }, "comiss comisd");
 declare(
   FAULTS,

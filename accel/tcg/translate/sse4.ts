@@ -7,7 +7,6 @@ import { RAX, RDX } from "./translator.ts";
 
 /** Bits above the immediate in the helper's first argument. */
 const EXPLICIT = 0x100;
-const MASK = 0x200;
 const WIDE = 0x400;
 const UD = 6;
 const NM = 7;
@@ -16,8 +15,8 @@ const NM = 7;
 export const compareStrings = (explicit: boolean, mask: boolean): Emit =>
   sse((t, i) => {
     const source = sourceVector(t, i, false);
-    const control = (i.imm & 0x7f) | (explicit ? EXPLICIT : 0) | (mask ? MASK : 0) | (i.rexW ? WIDE : 0);
-    t.ir.callVoid("pcmpstr", t.ir.constU(control), NONE, places(xmmOffset(i.reg), source));
+    const control = (i.imm & 0x7f) | (explicit ? EXPLICIT : 0) | (i.rexW ? WIDE : 0);
+    t.ir.callVoid(mask ? "pcmpstrm" : "pcmpstri", t.ir.constU(control), NONE, places(xmmOffset(i.reg), source));
     t.flagsFromHelper();
   });
 
