@@ -75,8 +75,6 @@ for (let value: u32 = 0; value < 256; value++) {
   }
 }
 
-// @ts-expect-error: decorator
-@inline
 function mixed(table: usize, row0: u32, row1: u32, row2: u32, row3: u32): u32 {
   return (
     load<u32>(table + (row0 & 0xff) * 4) ^
@@ -86,8 +84,6 @@ function mixed(table: usize, row0: u32, row1: u32, row2: u32, row3: u32): u32 {
   );
 }
 
-// @ts-expect-error: decorator
-@inline
 function substituted(box: usize, row0: u32, row1: u32, row2: u32, row3: u32): u32 {
   return (
     <u32>load<u8>(box + (row0 & 0xff)) |
