@@ -109,10 +109,10 @@ class RegionCompiler implements StructureWriter {
     const variables = [..."kwgGnNabexyuUz", ...this.#variables].map((name) => `${name} = 0`).join(", ");
     const source = `"use strict";
 const { ${["I", "V", "follow", "mulHigh", "ctz", "popcount", ...this.#functions].join(", ")} } = F;
-return function () {
+return (function () {
 let ${variables};
 ${this.#lines.join("\n")}
-};`;
+});`;
     return { source, points: Int32Array.from(this.#points) };
   }
 

@@ -44,6 +44,7 @@ const PLACE = 1;
 /** Addresses are checked for being canonical. */
 const EFER_LMA = 0x400n;
 const MAX_BLOCKS = 100_000;
+const BUDGET = 0x7ffffff0;
 
 /** Guest address of the data. */
 export const DATA_PAGE = 0x5000;
@@ -160,7 +161,7 @@ export async function createIrMachine(): Promise<IrMachine> {
     state.a20Mask = 0xffffffff;
     state.hflags = HF_CS64;
     state.efer = EFER_LMA;
-    state.budget = 100_000;
+    state.budget = BUDGET;
     state.exitRequest = 0;
     state.excVector = -1;
     state.rip = BigInt(CODE_PAGE);
