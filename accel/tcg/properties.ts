@@ -12,8 +12,8 @@ export const TCG_PROPERTIES: PropertySpecs = {
     default: "wasm",
     description: "what hot code is compiled to: interp/js/wasm",
   },
-  "jit-threshold": { type: "uint32", default: 1000, description: "times a block is entered before it is compiled" },
-  "jit-insns": { type: "uint32", default: 300, description: "guest instructions compiled into one function at most" },
+  "jit-threshold": { type: "uint32", default: 2000, description: "times a block is entered before it is compiled" },
+  "jit-insns": { type: "uint32", default: 100, description: "guest instructions compiled into one function at most" },
   "one-insn-per-tb": { type: "bool", default: false, description: "translate one instruction at a time, without JIT" },
   thread: { type: "str", values: ["single"], default: "single", description: "all CPUs in one thread" },
 };

@@ -69,8 +69,8 @@ export const LOOKUP_SIZE = LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 
 /** `run` comes back after about this time (ns), so that timers can fire; limits of a slice in instructions. */
 const SLICE_NS = 200_000;
-const SHORTEST_SLICE = 20_000;
-const LONGEST_SLICE = 1_000_000;
+const SHORTEST_SLICE = 10_000;
+const LONGEST_SLICE = 200_000;
 const PAGE_SIZE = 4096;
 const FETCH_FAULT = 0;
 const FETCH_MMIO = 1;
@@ -372,8 +372,8 @@ export class TcgVcpu implements Vcpu {
 
   /** Sets the size of the next slice by the time (ns) that a whole one took. */
   #adaptBudget(elapsed: number): void {
-    if (elapsed < SLICE_NS / 2) this.#budget = Math.min(this.#budget * 2, LONGEST_SLICE);
-    else if (elapsed > SLICE_NS * 2) this.#budget = Math.max(this.#budget >> 1, SHORTEST_SLICE);
+    const wanted = this.#budget * Math.min(SLICE_NS / Math.max(elapsed, 1), 2);
+    this.#budget = Math.round(Math.min(Math.max(wanted, SHORTEST_SLICE), LONGEST_SLICE));
   }
 
   #slice(): VcpuExit {

@@ -29,7 +29,7 @@ export const EXIT_HOT = 4;
 const LAST_EXIT = 15;
 
 /** Look-up cache, at env + CPU_SECTION_SIZE: entries of {host address u32, hflags u32, code u32, count down i32}. */
-export const LOOKUP_ENTRIES = 65536;
+export const LOOKUP_ENTRIES = 262144;
 export const LOOKUP_ENTRY_SIZE = 16;
 export const LOOKUP_OFFSET = CPU_SECTION_SIZE;
 
@@ -57,6 +57,7 @@ class Generator {
   readonly slowStore: number;
   readonly slowLoad128: number;
   readonly slowStore128: number;
+  readonly locateCode: number;
   readonly helperType: number;
   readonly regionType: number;
   /** Depth of the dispatch loop. */
@@ -71,6 +72,7 @@ class Generator {
     this.slowStore = module.importFunction("helpers", "slowStore", { params: [I32, I64, I32, I64], results: [] });
     this.slowLoad128 = module.importFunction("helpers", "slowLoad128", { params: [I32, I64, I32], results: [] });
     this.slowStore128 = module.importFunction("helpers", "slowStore128", { params: [I32, I64, I32], results: [] });
+    this.locateCode = module.importFunction("helpers", "locateCode", { params: [I32, I32], results: [I32] });
     this.helperType = module.type({ params: [I32, I64, I64, I32], results: [I64] });
     this.regionType = module.type({ params: [I32], results: [I32] });
   }
@@ -400,8 +402,11 @@ class Generator {
       .get(this.tlb)
       .op(W.i32_add)
       .tee(this.entry);
-    code.memory(W.i64_load, TAG_FETCH).get(this.address).i64(-4096, -1).op(W.i64_and, W.i64_eq).if();
+    code.memory(W.i64_load, TAG_FETCH).get(this.address).i64(-4096, -1).op(W.i64_and, W.i64_eq).ifValue(I32);
     this.hostAddress();
+    code.else();
+    this.saveBudget();
+    code.get(ENV_LOCAL).i32(0).call(this.locateCode).end();
     code.tee(this.target).get(this.target).i32(16).op(W.i32_shr_u, W.i32_xor);
     code
       .i32(LOOKUP_ENTRIES - 1)
@@ -417,7 +422,7 @@ class Generator {
       .memory(W.i32_load, LOOKUP_OFFSET + 8)
       .set(PC)
       .brTo(this.next);
-    code.end().end();
+    code.end();
     this.leave(EXIT_LOOKUP);
   }
 
