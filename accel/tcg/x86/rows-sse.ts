@@ -49,27 +49,11 @@ import {
   storeScalar,
   storeVector,
 } from "../translate/sse.ts";
-import type { OpcodeMap, OpcodeRow } from "./insn.ts";
-
-type Extra = Partial<OpcodeRow>;
+import type { OpcodeRow } from "./insn.ts";
+import { MEM, REG, rowsTo } from "./sse-rows.ts";
 
 const rows: OpcodeRow[] = [];
-
-function row(
-  map: OpcodeMap,
-  prefix: OpcodeRow["prefix"],
-  byte: number,
-  name: string,
-  operands: string,
-  feature: string,
-  emit: Emit,
-  extra: Extra = {},
-): void {
-  rows.push({ map, byte, prefix, name, operands, feature, emit, ...extra });
-}
-
-const MEM: Extra = { mod: "mem" };
-const REG: Extra = { mod: "reg" };
+const row = rowsTo(rows);
 
 // Moves.
 row(1, "none", 0x10, "movups", "Vps Wps", "sse", loadVector(false));

@@ -1,6 +1,5 @@
 /** Opcode rows of SSE4.1, SSE4.2, AES, PCLMULQDQ, SHA and XSAVE (Intel SDM volume 2, appendix A, tables ). */
 
-import type { Emit } from "../translate/sse.ts";
 import {
   extract,
   insert,
@@ -13,26 +12,11 @@ import {
 } from "../translate/sse.ts";
 import { fpRound } from "../translate/sse-float.ts";
 import { blendFloats, compareStrings, xsaveArea } from "../translate/sse4.ts";
-import type { OpcodeMap, OpcodeRow } from "./insn.ts";
-
-type Extra = Partial<OpcodeRow>;
+import type { OpcodeRow } from "./insn.ts";
+import { MEM, rowsTo } from "./sse-rows.ts";
 
 const rows: OpcodeRow[] = [];
-
-function row(
-  map: OpcodeMap,
-  prefix: OpcodeRow["prefix"],
-  byte: number,
-  name: string,
-  operands: string,
-  feature: string,
-  emit: Emit,
-  extra: Extra = {},
-): void {
-  rows.push({ map, byte, prefix, name, operands, feature, emit, ...extra });
-}
-
-const MEM: Extra = { mod: "mem" };
+const row = rowsTo(rows);
 
 const SSE41: readonly (readonly [byte: number, name: string, operation: string])[] = [
   [0x28, "pmuldq", "pmuldq"],
