@@ -77,10 +77,22 @@ function progress(text: string): void {
   else process.stderr.write(`${text}\n`);
 }
 
-async function collectEmulators({ guests, backends, without, program, clock }: Options): Promise<Emulator[]> {
+/** What there is to measure; reasons why one of the others is not there go to `missing`. */
+async function collectEmulators(options: Options, missing: string[]): Promise<Emulator[]> {
+  const { guests, backends, without, program, clock } = options;
   const emulators: Emulator[] = [];
-  if (!without.includes("qemu")) emulators.push(await qemu(progress));
-  if (!without.includes("v86") && guests.some(({ onV86 }) => onV86)) emulators.push(await v86(progress));
+  const others = [
+    ...(without.includes("qemu") ? [] : [qemu]),
+    ...(without.includes("v86") || !guests.some(({ onV86 }) => onV86) ? [] : [v86]),
+  ];
+  for (const fetch of others) {
+    try {
+      emulators.push(await fetch(progress));
+    } catch (error) {
+      // The others can still be measured.
+      missing.push(messageOf(error));
+    }
+  }
   for (const backend of backends) emulators.push(await ours(backend, program));
   return emulators.map((emulator) => ({ ...emulator, command: (args) => ({ ...emulator.command(args), clock }) }));
 }
@@ -105,7 +117,8 @@ async function main(): Promise<void> {
 
   const [loadBefore] = loadavg();
   await fetchPackages("firmware", { progress });
-  const emulators = await collectEmulators(options);
+  const missing: string[] = [];
+  const emulators = await collectEmulators(options, missing);
   const results = new Results(emulators);
   for (const guest of options.guests) {
     results.title(guest.id, guest.title);
@@ -136,7 +149,7 @@ async function main(): Promise<void> {
   console.log(
     `${host}, ${load}; ${versions.join(", ")}; medians of ${options.runs}, ${options.clock} time.\n\n${results.text()}`,
   );
-  const problems = results.problems();
+  const problems = [...missing, ...results.problems()];
   if (problems.length) {
     console.log(`\n${problems.map((problem) => `* ${problem}`).join("\n")}`);
     process.exitCode = 1;

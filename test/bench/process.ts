@@ -24,8 +24,8 @@ export function parseMappings(text: string): Mapping[] {
 }
 
 /**
- * MiB of memory that a process keeps above the guest's RAM: a guest that has not touched all its RAM is charged for what
- * it has touched. Guest RAM is the largest mapping that could hold it, and what that one keeps beyond RAM counts.
+ * MiB of memory that a process keeps above the guest's RAM, all of which the guest should have touched before. RAM is
+ * the fullest mapping that could hold it, and what that one keeps beyond RAM counts.
  */
 export function memoryAbove(mappings: readonly Mapping[], ramMib: number): number {
   const resident = mappings.reduce((sum, { residentKib }) => sum + residentKib, 0);
