@@ -6,7 +6,7 @@
  * Conventions:
  *  - A register that IR can name is a 64-bit slot below offset 65536.
  *  - Outside long mode the upper halves of general registers and rip are kept as they are (zero after reset).
- *  - Arithmetic flags are lazy: `ccOp` says how to compute them from `ccDst`, `ccSrc` and `ccSrc2`; `eflags` holds the
+ *  - Arithmetic flags are lazy: `ccOp` says how to compute them from `ccDst`, `ccSrc`, `ccSrc2` and `ccCarry`; `eflags` holds the
  *    others (TF IF IOPL NT RF VM AC VIF VIP ID) and never the arithmetic flags or DF; `df` is +1 or -1.
  *  - Segment registers in the order ES CS SS DS FS GS; `segAttr` is the descriptor's high word masked with 0x00f0ff00.
  */
@@ -24,6 +24,7 @@ export const CPU_STATE = defineState(
     ccDst: u64,
     ccSrc: u64,
     ccSrc2: u64,
+    ccCarry: u64,
     df: u64,
     eflags: u64,
     segBase: array(u64, 6),
@@ -99,11 +100,11 @@ export const CPU_STATE = defineState(
     fpDs: u32,
     fpIp: u64,
     fpDp: u64,
-    mxcsr: u32,
     /** XMM0..XMM15, 16 bytes each. */
     xmm: array(u64, 32),
     /** Upper halves of YMM0..YMM15. */
     ymmHigh: array(u64, 32),
+    mxcsr: u32,
   },
   {
     unsaved: {
@@ -183,6 +184,7 @@ export const TLB_OFFSET = ENV_SIZE;
 export const TLB_LOG_OFFSET = TLB_OFFSET + MMU_COUNT * TLB_SIZE;
 export const TLB_LOG_SIZE = 16 + TLB_ENTRIES * 2;
 export const CPU_SECTION_SIZE = 1 << 20;
+if (ENV.xmm % 16 !== 0) throw new RangeError("XMM registers are not aligned");
 if (CPU_STATE.size > ENV_SIZE) throw new RangeError(`CPU state is ${CPU_STATE.size} bytes`);
 if (TLB_LOG_OFFSET + MMU_COUNT * TLB_LOG_SIZE > CPU_SECTION_SIZE) throw new RangeError("the TLBs do not fit");
 
@@ -278,6 +280,10 @@ export const CC_ADOX = 49;
 export const CC_ADCOX = 50;
 /** ccDst = 0 or not: ZF; all others zero (POPCNT). */
 export const CC_POPCNT = 51;
+/** ccDst = low result, ccSrc and ccSrc2 = the signed factors: CF = OF = (the product did not fit). */
+export const CC_IMUL = 52;
+/** Added to any of them: CF and OF are apart, in ccCarry: bit 1 is CF, bit 0 is CF xor OF (rotates, bit tests). */
+export const CC_CARRY = 64;
 /** Unknown while translating: the value in env counts. */
 export const CC_DYNAMIC = 63;
 

@@ -11,15 +11,19 @@ import {
   CC_ADD,
   CC_ADOX,
   CC_BMI,
+  CC_CARRY,
   CC_DEC,
   CC_EFLAGS,
+  CC_IMUL,
   CC_INC,
   CC_LOGIC,
   CC_MUL,
+  CC_POPCNT,
   CC_SAR,
   CC_SBB,
   CC_SHL,
   CC_SUB,
+  ENV_CC_CARRY,
   ENV_CC_DST,
   ENV_CC_OP,
   ENV_CC_SRC,
@@ -57,6 +61,7 @@ import {
   HF_TS,
   HF_VM,
 } from "./generated/env";
+import { mulHighSigned } from "./integer";
 import {
   ATTR_CODE,
   ATTR_DB,
@@ -102,10 +107,25 @@ export function getFlags(env: u32): u32 {
 }
 
 export function flagsOf(env: u32, op: u32): u32 {
+  if (!(op & CC_CARRY)) return flagsOfKind(env, op);
+  const apart = load<u32>(env + ENV_CC_CARRY);
+  const others = flagsOfKind(env, op & ~CC_CARRY) & ~(CF | OF);
+  return others | (apart & 2 ? CF : 0) | ((apart ^ (apart >> 1)) & 1 ? OF : 0);
+}
+
+/** Whether a signed product does not fit; the factors stand at the top of 64 bits, `up` bits above their place. */
+function overflowProduct(a: u64, b: u64, up: u64): bool {
+  const x = <i64>a >> up;
+  const y = <i64>b >> up;
+  if (up !== 0) return ((x * y) << up) >> up !== x * y;
+  return <i64>mulHighSigned(0, a, b, 0) !== (x * y) >> 63;
+}
+
+function flagsOfKind(env: u32, op: u32): u32 {
   const rawDst = load<u64>(env + ENV_CC_DST);
   const rawSrc = load<u64>(env + ENV_CC_SRC);
   if (op === CC_EFLAGS) return <u32>(rawSrc & EFLAGS_ARITHMETIC);
-  if (op >= CC_ADCX) {
+  if (op >= CC_ADCX && op <= CC_POPCNT) {
     const flags = <u32>(rawSrc & EFLAGS_ARITHMETIC);
     const carry: u32 = rawDst !== 0 ? CF : 0;
     const overflow: u32 = load<u64>(env + ENV_CC_SRC2) !== 0 ? OF : 0;
@@ -167,6 +187,8 @@ export function flagsOf(env: u32, op: u32): u32 {
       return base | (<u32>rawSrc & CF) | ((src ^ dst) >> 63 ? OF : 0);
     case CC_MUL >> 2:
       return base | (rawSrc ? CF | OF : 0);
+    case CC_IMUL >> 2:
+      return base | (overflowProduct(src, load<u64>(env + ENV_CC_SRC2) << up, up) ? CF | OF : 0);
     default: // CC_BMI
       return base | (rawSrc ? CF : 0);
   }
@@ -183,6 +205,7 @@ function overflowSub(a: u64, b: u64, result: u64): u32 {
 /** CF alone, 0 or 1. */
 export function getCarry(env: u32): u32 {
   const op = load<u32>(env + ENV_CC_OP);
+  if (op & CC_CARRY) return (load<u32>(env + ENV_CC_CARRY) >> 1) & 1;
   if (op >= CC_ADCX || op === CC_EFLAGS) return flagsOf(env, op) & CF;
   const up = <u64>(64 - (8 << (op & 3)));
   const rawDst = load<u64>(env + ENV_CC_DST);

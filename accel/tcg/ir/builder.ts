@@ -5,7 +5,7 @@
  * Temporaries live until the end of the guest instruction they were made in.
  */
 
-import { ENV } from "../env.ts";
+import { CC_DYNAMIC, ENV } from "../env.ts";
 import { OP } from "./ops.ts";
 
 export type Value = number;
@@ -65,7 +65,7 @@ export class IrBuilder {
   readonly b = new Int32Array(MAX_OPS);
   /** select: value if true; lea: scale; call: helper; branches: label. */
   readonly c = new Int32Array(MAX_OPS);
-  /** select: value if false; lea: displacement; call: immediate. */
+  /** select: value if false; lea: displacement; call: immediate; exits: ccOp. */
   readonly e = new Int32Array(MAX_OPS);
   /** The halves of the constants; what stands behind the block's own is old. */
   readonly constLow: number[] = [];
@@ -284,16 +284,17 @@ export class IrBuilder {
     this.emit(OP[name], NONE, a, b, label);
   }
 
-  exitChain(slot: 0 | 1): void {
-    this.emit(OP.exit_chain, NONE, NONE, NONE, slot);
+  /** Exits: `ccOp` is what env.ccOp is known to hold. */
+  exitChain(slot: 0 | 1, ccOp = CC_DYNAMIC): void {
+    this.emit(OP.exit_chain, NONE, NONE, NONE, slot, ccOp);
   }
 
-  exitLookup(): void {
-    this.emit(OP.exit_lookup, NONE);
+  exitLookup(ccOp = CC_DYNAMIC): void {
+    this.emit(OP.exit_lookup, NONE, NONE, NONE, NONE, ccOp);
   }
 
-  exitMain(): void {
-    this.emit(OP.exit_main, NONE);
+  exitMain(ccOp = CC_DYNAMIC): void {
+    this.emit(OP.exit_main, NONE, NONE, NONE, NONE, ccOp);
   }
 
   #helper(name: string): number {

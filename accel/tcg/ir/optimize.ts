@@ -4,11 +4,12 @@
  *
  * Invariants:
  *  1. Wherever a guest exception can be raised (loads, stores, calls) and at every exit, all architectural slots hold
- *     what the program says: registers, flags, rip. Temporaries need not.
+ *     what the program says: registers, flags, rip. Temporaries need not, nor flag operands that the present ccOp
+ *     does not look at.
  *  2. A fact about a slot holds until the slot is written, a label is bound, or a call may have written it.
  */
 
-import { ENV } from "../env.ts";
+import { CC_ADC, CC_ADCX, CC_CARRY, CC_DYNAMIC, CC_EFLAGS, CC_IMUL, CC_LOGIC, CC_SBB, ENV } from "../env.ts";
 import {
   CONST_BASE,
   HELPER_ANYTHING,
@@ -84,11 +85,43 @@ function addSlots(set: Int32Array, from: number, to: number): Int32Array {
   return set;
 }
 
-const ARCHITECTURAL = addSlots(new Int32Array(WORDS), 0, FIRST_TEMP);
+const CC_DST = 1;
+const CC_SRC = 2;
+const CC_SRC2 = 4;
+/** What the flags are computed from, by ccOp without size. */
+const FLAG_OPERANDS: Readonly<Record<number, number>> = {
+  [CC_EFLAGS]: CC_SRC,
+  [CC_ADC]: CC_DST | CC_SRC | CC_SRC2,
+  [CC_SBB]: CC_DST | CC_SRC | CC_SRC2,
+  [CC_LOGIC]: CC_DST,
+  [CC_ADCX]: CC_DST | CC_SRC | CC_SRC2,
+  [CC_IMUL]: CC_DST | CC_SRC | CC_SRC2,
+};
+
+/** The slots that matter to the flags under a ccOp that is known; all of them if it is not. */
+function flagSlots(ccOp: number): readonly number[] {
+  if (ccOp === CC_DYNAMIC)
+    return [ENV.ccOp, ENV.ccDst, ENV.ccSrc, ENV.ccSrc2, ENV.ccCarry].map((offset) => offset >> 3);
+  const operands = FLAG_OPERANDS[ccOp & ~(CC_CARRY | 3)] ?? CC_DST | CC_SRC;
+  const slots: number[] = [];
+  if (operands & CC_DST) slots.push(ENV.ccDst >> 3);
+  if (operands & CC_SRC) slots.push(ENV.ccSrc >> 3);
+  if (operands & CC_SRC2) slots.push(ENV.ccSrc2 >> 3);
+  if (ccOp & CC_CARRY) slots.push(ENV.ccCarry >> 3);
+  return slots;
+}
+
+const FLAG_SLOTS = Array.from({ length: 2 * CC_CARRY }, (_, ccOp) => flagSlots(ccOp));
+const withoutFlags = addSlots(new Int32Array(WORDS), 0, FIRST_TEMP);
+for (const slot of FLAG_SLOTS[CC_DYNAMIC]) withoutFlags[slot >> 5] &= ~(1 << slot);
+/** What is wanted wherever an exception may be raised or the block left, by the ccOp that is known there. */
+const ARCHITECTURAL = FLAG_SLOTS.map((slots) => {
+  const set = withoutFlags.slice();
+  for (const slot of slots) set[slot >> 5] |= 1 << slot;
+  return set;
+});
 /** What a helper may look at: also vector temporaries and scratch, which it is given the offsets of. */
-const VISIBLE = addSlots(ARCHITECTURAL.slice(), FIRST_VTEMP, SLOTS);
-/** What the helpers that compute flags read. */
-const FLAG_SLOTS = [ENV.ccOp, ENV.ccDst, ENV.ccSrc, ENV.ccSrc2].map((offset) => offset >> 3);
+const VISIBLE = addSlots(ARCHITECTURAL[CC_DYNAMIC].slice(), FIRST_VTEMP, SLOTS);
 const NOT_FOUND = -1;
 
 // What the backward pass says about an op.
@@ -100,7 +133,7 @@ const LAST_USE = 2;
 /** How long a slot's value is likely to stay: temporaries least, registers most. */
 function rank(value: Value): number {
   if (value >> 3 >= FIRST_TEMP) return 0;
-  return value >= ENV.ccOp && value <= ENV.ccSrc2 ? 1 : 2;
+  return value >= ENV.ccOp && value <= ENV.ccCarry ? 1 : 2;
 }
 
 export class Optimizer {
@@ -289,13 +322,8 @@ export class Optimizer {
     return ((this.#live[slot >> 5] >> slot) & 1) !== 0;
   }
 
-  #allLive(): void {
-    for (let word = 0; word < WORDS; word++) this.#live[word] |= ARCHITECTURAL[word];
-  }
-
-  /** Helpers reach vector temporaries and scratch by offset. */
-  #allVisibleLive(): void {
-    for (let word = 0; word < WORDS; word++) this.#live[word] |= VISIBLE[word];
+  #addLive(set: Int32Array): void {
+    for (let word = 0; word < WORDS; word++) this.#live[word] |= set[word];
   }
 
   #backward(ir: IrBuilder): void {
@@ -303,7 +331,9 @@ export class Optimizer {
     const { op, d, a, b, c, e } = ir;
     this.#live.fill(0);
     this.#startLabels(ir.labels);
+    let insn = ir.insnOp.length - 1;
     for (let i = ir.count - 1; i >= 0; i--) {
+      while (insn >= 0 && ir.insnOp[insn] > i) insn--;
       const code = op[i];
       const traits = TRAITS[code];
       keep[i] = KEEP;
@@ -314,7 +344,10 @@ export class Optimizer {
           this.#enter(c[i], true);
           this.#use(a[i], 0);
           this.#use(b[i], 0);
-        } else this.#live.set(ARCHITECTURAL);
+        } else {
+          this.#live.set(ARCHITECTURAL[e[i]]);
+          this.#setLive(ENV.ccOp >> 3);
+        }
         continue;
       }
       const vector = traits & VECTOR;
@@ -329,10 +362,10 @@ export class Optimizer {
         this.#setDead(slot);
         if (vector) this.#setDead(slot + 1);
       }
-      if (effects === HELPER_READS_FLAGS) for (const slot of FLAG_SLOTS) this.#setLive(slot);
+      if (effects === HELPER_READS_FLAGS) for (const slot of FLAG_SLOTS[CC_DYNAMIC]) this.#setLive(slot);
       else if (traits & MAY_FAULT && effects === HELPER_ANYTHING) {
-        if (code === OP_CALL || code === OP_CALLV) this.#allVisibleLive();
-        else this.#allLive();
+        if (code === OP_CALL || code === OP_CALLV) this.#addLive(VISIBLE);
+        else this.#addLive(ARCHITECTURAL[ir.insnCcOp[insn] ?? CC_DYNAMIC]);
       }
       if ((code === OP_MOV || code === OP_EXT32U) && a[i] < CONST_BASE && !this.#isLive(a[i] >> 3)) keep[i] = LAST_USE;
       if (traits & READS_A) this.#use(a[i], traits & RESOLVES_A ? 0 : vector);

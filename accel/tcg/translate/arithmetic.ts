@@ -11,6 +11,7 @@ import {
   CC_C,
   CC_DEC,
   CC_EFLAGS,
+  CC_IMUL,
   CC_INC,
   CC_LOGIC,
   CC_MUL,
@@ -64,7 +65,7 @@ export const ALU = {
   },
   sbb: {
     carry: true,
-    compute: (t, size, a, b, carry) => t.ir.binary(t.op("sub", size), t.ir.binary(t.op("sub", size), a, b), carry),
+    compute: (t, size, a, b, carry) => t.ir.binary(t.op("sub", size), subtract(t, size, a, b), carry),
     flags: (t, size, _a, b, carry, result) => t.setCc(CC_SBB, size, result, b, carry),
   },
   and: logic("and"),
@@ -274,19 +275,11 @@ export const multiply =
 export const multiplyTo =
   (immediate: boolean): Emit =>
   (t, i) => {
-    const { ir } = t;
     const size = i.opSize;
     const a = t.readE(i, size);
     const b = immediate ? t.imm(i) : t.readG(i, size);
-    if (size === 8) {
-      const low = ir.binary("mul64", a, b);
-      const high = ir.call("mulHighSigned", a, b);
-      t.setCc(CC_MUL, 8, low, ir.binary("xor64", high, ir.binary("sar64", low, ir.const(63))));
-      t.writeG(i, low);
-      return;
-    }
-    const product = ir.binary("mul64", t.sext(a, size), t.sext(b, size));
-    t.setCc(CC_MUL, size, product, overflow(t, product, size));
+    const product = t.ir.binary(t.op("mul", size), a, b);
+    t.setCc(CC_IMUL, size, product, a, b);
     t.writeG(i, product);
   };
 

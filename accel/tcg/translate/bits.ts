@@ -1,6 +1,6 @@
 /** Bit tests and scans, counts, byte swaps, BMI1, BMI2, CRC32, random numbers. */
 
-import { CC_BMI, CC_C, CC_EFLAGS, CC_LOGIC, CC_MUL, CC_POPCNT, CC_SAR, CC_SUB } from "../env.ts";
+import { CC_BMI, CC_C, CC_EFLAGS, CC_LOGIC, CC_POPCNT } from "../env.ts";
 import { NONE, type Value } from "../ir/builder.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import type { Translator } from "./translator.ts";
@@ -8,19 +8,6 @@ import type { Translator } from "./translator.ts";
 type Emit = OpcodeRow["emit"];
 
 export type BitOp = "bt" | "bts" | "btr" | "btc";
-
-/** CF = bit 0 of `shifted`; ZF is kept. */
-function setCarryBit(t: Translator, shifted: Value): void {
-  const { ccOp } = t;
-  if (ccOp >= CC_SUB && ccOp < CC_MUL) {
-    // ccDst goes on to give ZF, SF and PF; OF and AF are undefined after BT.
-    t.setCc(CC_SAR, [1, 2, 4, 8][ccOp & 3], NONE, shifted);
-    return;
-  }
-  const { ir } = t;
-  const others = ir.binary("and32", t.flags(), ir.constU(0xffff & ~CC_C));
-  t.setCc(CC_EFLAGS, 4, NONE, ir.binary("or32", others, ir.binary("and32", shifted, ir.const(1))));
-}
 
 function changeBit(t: Translator, op: BitOp, size: number, a: Value, mask: Value): Value {
   if (op === "bts") return t.ir.binary(t.op("or", size), a, mask);
@@ -49,14 +36,16 @@ export const bitTest =
       address = t.segAddress(t.segmentOf(i), ea, size, op !== "bt");
     }
     const a = address === NONE ? t.readE(i) : t.load(address, size);
-    const shifted = ir.binary(t.op("shr", size), a, bit);
+    // The bit at bit 1: CF. OF is undefined.
+    const above = immediate ? ir.const((i.imm & limit) - 1) : ir.binary("sub32", bit, ir.const(1));
+    const carry = ir.binary(t.op("rotr", size), a, above);
     if (op === "bt") {
-      setCarryBit(t, shifted);
+      t.setCarry(carry);
       return;
     }
     const result = changeBit(t, op, size, a, ir.binary(t.op("shl", size), ir.const(1), bit));
     if (address !== NONE) t.store(address, result, size);
-    setCarryBit(t, shifted);
+    t.setCarry(carry);
     if (address === NONE) t.writeE(i, result);
   };
 

@@ -3,7 +3,7 @@
  * rotates touch CF and OF only. OF after other counts than 1 is what the formula for 1 gives, as in hardware.
  */
 
-import { CC_C, CC_EFLAGS, CC_O, CC_SAR, CC_SHL, ENV } from "../env.ts";
+import { CC_SAR, CC_SHL, ENV } from "../env.ts";
 import { NONE, type Value } from "../ir/builder.ts";
 import { OP } from "../ir/ops.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
@@ -94,15 +94,10 @@ function bit(t: Translator, value: Value, position: number): Value {
   return ir.binary("and32", ir.binary(wide, value, ir.const(position)), ir.const(1));
 }
 
-/** Replaces CF and OF; both unchanged where `count`, if given, is zero. */
-function setCarryOverflow(t: Translator, carry: Value, overflow: Value, count: Value): void {
-  const { ir } = t;
-  const flags = t.flags();
-  const others = ir.binary("and32", flags, ir.constU(0xffff & ~(CC_C | CC_O)));
-  const bits = ir.binary("or32", carry, ir.binary("shl32", overflow, ir.const(11)));
-  let result = ir.binary("or32", others, bits);
-  if (count !== NONE) result = ir.select("sel_eq32", count, ir.const(0), flags, result);
-  t.setCc(CC_EFLAGS, 4, NONE, result);
+/** Sets CF and OF apart; both unchanged where `count`, if given, is zero. */
+function setCarryOf(t: Translator, value: Value, count: Value): void {
+  if (count === NONE) t.setCarry(value);
+  else t.setCarryUnlessZero(count, value);
 }
 
 export const rotate =
@@ -110,7 +105,6 @@ export const rotate =
   (t, i) => {
     const { ir } = t;
     const size = byte ? 1 : i.opSize;
-    const top = size * 8 - 1;
     const { known, amount } = countOf(t, i, from, size);
     const count = known ? ir.const(amount) : amount;
     const compute = (a: Value): Value => {
@@ -122,10 +116,12 @@ export const rotate =
     };
     update(t, i, size, compute, (_a, result) => {
       if (known && amount === 0) return;
-      const highest = bit(t, result, top);
-      const carry = left ? ir.binary("and32", result, ir.const(1)) : highest;
-      const overflow = ir.binary("xor32", highest, left ? carry : bit(t, result, top - 1));
-      setCarryOverflow(t, carry, overflow, known ? NONE : count);
+      // CF is the bit that came round, OF says whether it differs from the one below (of the top bit, going round).
+      const bits = size === 8 ? 64 : 32;
+      const pair = left
+        ? ir.binary(t.op("rotl", size), result, ir.const(1))
+        : ir.binary(t.op("shr", size), result, ir.const(bits - 2));
+      setCarryOf(t, pair, known ? NONE : count);
     });
   };
 
@@ -172,8 +168,11 @@ export const rotateCarry =
     update(t, i, size, compute, (_a, result) => {
       if (zero) return;
       const highest = bit(t, result, bits - 1);
-      const overflow = ir.binary("xor32", highest, left ? carryOut : bit(t, result, bits - 2));
-      setCarryOverflow(t, carryOut, overflow, masked.known ? NONE : count);
+      const differ = left
+        ? highest
+        : ir.binary("xor32", carryOut, ir.binary("xor32", highest, bit(t, result, bits - 2)));
+      const pair = ir.binary("or32", ir.binary("shl32", carryOut, ir.const(1)), differ);
+      setCarryOf(t, pair, masked.known ? NONE : count);
     });
   };
 

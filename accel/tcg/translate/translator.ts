@@ -10,13 +10,16 @@
  */
 
 import {
+  CC_ADC,
   CC_ADCX,
   CC_ADD,
   CC_BMI,
   CC_C,
+  CC_CARRY,
   CC_DEC,
   CC_DYNAMIC,
   CC_EFLAGS,
+  CC_IMUL,
   CC_INC,
   CC_LOGIC,
   CC_MUL,
@@ -24,6 +27,7 @@ import {
   CC_P,
   CC_S,
   CC_SAR,
+  CC_SBB,
   CC_SHL,
   CC_SUB,
   CC_Z,
@@ -101,8 +105,10 @@ const COND_LE = 7;
 
 /** CC_* of a kind and an operand size in bytes. */
 export function sizedCc(kind: number, size: number): number {
-  return kind === CC_EFLAGS || kind >= CC_ADCX ? kind : kind + (size === 8 ? 3 : size >> 1);
+  return isSized(kind) ? kind + (size === 8 ? 3 : size >> 1) : kind;
 }
+
+const isSized = (cc: number): boolean => (cc > CC_EFLAGS && cc < CC_ADCX) || (cc & ~3) === CC_IMUL;
 
 export class Translator {
   readonly ir: IrBuilder;
@@ -126,6 +132,8 @@ export class Translator {
   ccOp = CC_DYNAMIC;
   /** What env.ccOp holds, or -1 if it is not known. */
   #ccOpStored = -1;
+  /** CF and OF are in ccCarry, and env.ccOp says so, though what else it says is not known. */
+  #carryApart = false;
   /** A block end was emitted. */
   ended = false;
 
@@ -151,6 +159,7 @@ export class Translator {
     this.insnEnd = 0;
     this.ccOp = CC_DYNAMIC;
     this.#ccOpStored = CC_DYNAMIC;
+    this.#carryApart = false;
     this.ended = false;
   }
 
@@ -359,6 +368,7 @@ export class Translator {
   setCc(kind: number, size: number, dst: Value, src: Value = NONE, src2: Value = NONE): void {
     const { ir } = this;
     this.ccOp = sizedCc(kind, size);
+    this.#carryApart = false;
     if (src !== NONE) ir.mov(ENV.ccSrc, src);
     if (dst !== NONE) ir.mov(ENV.ccDst, dst);
     if (src2 !== NONE) ir.mov(ENV.ccSrc2, src2);
@@ -370,7 +380,27 @@ export class Translator {
     this.setCc(CC_SUB, size, result, right);
   }
 
-  /** Remembers the left operand of a subtraction for conditions; `setCc(CC_SUB, ...)` must follow. */
+  /** CF and OF change, the other flags stay: bit 1 of `value` is CF, bit 0 is CF xor OF. */
+  setCarry(value: Value): void {
+    this.ir.mov(ENV.ccCarry, value);
+    if (this.ccOp !== CC_DYNAMIC) this.ccOp |= CC_CARRY;
+    else if (!this.#carryApart) {
+      this.ir.binaryTo(ENV.ccOp, "or32", ENV.ccOp, this.ir.const(CC_CARRY));
+      this.#carryApart = true;
+    }
+  }
+
+  /** The same, unless `count` is zero. */
+  setCarryUnlessZero(count: Value, value: Value): void {
+    const { ir } = this;
+    const zero = ir.const(0);
+    this.syncCc();
+    ir.emit(OP.sel_eq32, ENV.ccCarry, count, zero, ENV.ccCarry, value);
+    ir.emit(OP.sel_eq32, ENV.ccOp, count, zero, ENV.ccOp, ir.binary("or32", ENV.ccOp, ir.const(CC_CARRY)));
+    this.flagsUnknown();
+  }
+
+  /** Remembers the left operand of a subtraction for conditions; `setCc(CC_SUB or CC_SBB, ...)` must follow. */
   keepLeft(left: Value): void {
     this.ir.mov(CC_LEFT, left);
   }
@@ -387,6 +417,7 @@ export class Translator {
   flagsFromHelper(): void {
     this.ccOp = CC_EFLAGS;
     this.#ccOpStored = CC_EFLAGS;
+    this.#carryApart = false;
   }
 
   /**
@@ -396,6 +427,7 @@ export class Translator {
   flagsUnknown(): void {
     this.ccOp = CC_DYNAMIC;
     this.#ccOpStored = CC_DYNAMIC;
+    this.#carryApart = false;
   }
 
   /** The arithmetic flags CF PF AF ZF SF OF at their places in EFLAGS. How they are kept does not change. */
@@ -407,9 +439,10 @@ export class Translator {
 
   /** CF as 0 or 1. */
   carry(): Value {
-    if (this.ccOp === CC_DYNAMIC) return this.ir.call("computeCarry");
-    const test = this.condition(2);
-    return this.setOn(test);
+    if (this.ccOp === CC_DYNAMIC && !this.#carryApart) return this.ir.call("computeCarry");
+    if (this.ccOp === CC_ADC + 3) return this.#chained("ltu", ENV.ccDst);
+    if (this.ccOp === CC_SBB + 3) return this.#chained("ltu", CC_LEFT);
+    return this.setOn(this.#positive(COND_B));
   }
 
   /** 0 or 1. */
@@ -437,14 +470,39 @@ export class Translator {
   }
 
   #positive(code: number): Test {
-    const { ccOp } = this;
-    if (ccOp < 48 && ccOp >= 4) {
-      const kind = ccOp & ~3;
-      const size = 1 << (ccOp & 3);
-      const direct = this.#direct(code, kind, size);
+    const apart = this.#carryApart || (this.ccOp & CC_CARRY) !== 0;
+    if (apart && (code === COND_B || code === COND_O)) return this.#apart(code);
+    const ccOp = this.ccOp & ~CC_CARRY;
+    if (isSized(ccOp) && !(apart && (code === COND_BE || code >= COND_L))) {
+      const direct = this.#direct(code, ccOp & ~3, 1 << (ccOp & 3));
       if (direct) return direct;
     }
     return this.#fromFlags(code);
+  }
+
+  /** CF or OF from ccCarry. */
+  #apart(code: number): Test {
+    const { ir } = this;
+    const bits = ENV.ccCarry;
+    if (code === COND_B) return { condition: "tstne", width: 32, a: bits, b: ir.const(2) };
+    const differ = ir.binary("xor32", bits, ir.binary("shr32", bits, ir.const(1)));
+    return { condition: "tstne", width: 32, a: differ, b: ir.const(1) };
+  }
+
+  /** 64 bits: whether `left` is less than ccSrc plus the carry in, as 0 or 1. */
+  #chained(condition: "lt" | "ltu", left: Value): Value {
+    const { ir } = this;
+    const orEqual = ir.binary(condition === "lt" ? "set_le64" : "set_leu64", left, ENV.ccSrc);
+    const less = ir.binary(`set_${condition}64`, left, ENV.ccSrc);
+    return ir.select("sel_ne32", ENV.ccSrc2, ir.const(0), orEqual, less);
+  }
+
+  /** After ADC and SBB: whether `left` is less than ccSrc plus the carry in. */
+  #lessWithCarry(condition: "lt" | "ltu", left: Value, size: number): Test {
+    const { ir } = this;
+    if (size === 8) return { condition: "ne", width: 32, a: this.#chained(condition, left), b: ir.const(0) };
+    const extend = (value: Value): Value => (condition === "lt" ? this.sext(value, size) : this.zext(value, size));
+    return { condition, width: 64, a: extend(left), b: ir.binary("add64", extend(ENV.ccSrc), ENV.ccSrc2) };
   }
 
   #direct(code: number, kind: number, size: number): Test | undefined {
@@ -469,6 +527,9 @@ export class Translator {
       if (code === COND_L) return test("lt", narrowS(ENV.ccDst), zero);
       if (code === COND_LE) return test("le", narrowS(ENV.ccDst), zero);
     }
+    if (kind === CC_ADC && code === COND_B) return this.#lessWithCarry("ltu", ENV.ccDst, size);
+    if (kind === CC_SBB && code === COND_B) return this.#lessWithCarry("ltu", CC_LEFT, size);
+    if (kind === CC_SBB && code === COND_L) return this.#lessWithCarry("lt", CC_LEFT, size);
     if (kind === CC_ADD && code === COND_B) return test("ltu", narrowU(ENV.ccDst), narrowU(ENV.ccSrc));
     if ((kind === CC_INC || kind === CC_DEC) && code === COND_B) {
       return { condition: "ne", width: 64, a: ENV.ccSrc, b: zero };
@@ -570,7 +631,7 @@ export class Translator {
   /** Goes on at env.rip, after looking up its block. Flags are stored. */
   endLookup(): void {
     this.syncCc();
-    this.ir.exitLookup();
+    this.ir.exitLookup(this.ccOp);
     this.ended = true;
   }
 
@@ -578,33 +639,33 @@ export class Translator {
   endMain(): void {
     this.syncCc();
     this.setRip(this.nextRip());
-    this.ir.exitMain();
+    this.ir.exitMain(this.ccOp);
     this.ended = true;
   }
 
   /** A helper has set env.rip (far transfers, IRET): goes on through the main loop. */
   endAfterHelper(): void {
-    this.ir.exitMain();
+    this.ir.exitMain(this.ccOp);
     this.ended = true;
   }
 
   /** A helper has set env.rip and nothing but the code address and mode changed: goes on without the main loop. */
   endAfterHelperLookup(): void {
-    this.ir.exitLookup();
+    this.ir.exitLookup(this.ccOp);
     this.ended = true;
   }
 
   /** Raises an exception without error code. The block ends here. */
   raise(vector: number): void {
     this.ir.callVoid("raiseException", NONE, NONE, vector);
-    this.ir.exitMain();
+    this.ir.exitMain(this.ccOp);
     this.ended = true;
   }
 
   /** Raises an exception with error code 0. The block ends here. */
   raiseZero(vector: number): void {
     this.ir.callVoid("raiseExceptionError", this.ir.const(0), NONE, vector);
-    this.ir.exitMain();
+    this.ir.exitMain(this.ccOp);
     this.ended = true;
   }
 
@@ -619,8 +680,8 @@ export class Translator {
       ir.mov(ENV.rip, target);
     }
     const at = this.pageOffset + offset;
-    if (opSize !== 2 && at >= 0 && at < PAGE_SIZE) ir.exitChain(slot);
-    else ir.exitLookup();
+    if (opSize !== 2 && at >= 0 && at < PAGE_SIZE) ir.exitChain(slot, this.ccOp);
+    else ir.exitLookup(this.ccOp);
     if (last) this.ended = true;
   }
 }

@@ -63,6 +63,18 @@ for (const size of [0, 1, 2, 3]) {
     }
   });
 
+  test(`signed products of ${bits} bits`, () => {
+    for (const rawA of WIDE) {
+      for (const rawB of WIDE) {
+        const [a, b] = [rawA & mask, rawB & mask];
+        const exact = signed(a) * signed(b);
+        const product = exact & mask;
+        const expected = base(product, bits) | (signed(product) === exact ? 0 : E.CC_C | E.CC_O);
+        assert.is(flags(E.CC_IMUL + size, dirty(product), dirty(a), dirty(b)), expected, `imul ${a} ${b}`);
+      }
+    }
+  });
+
   test(`other operations of ${bits} bits`, () => {
     for (const raw of WIDE) {
       const a = raw & mask;
@@ -106,6 +118,17 @@ test("flags kept as they are, and with CF or OF apart", () => {
   assert.is(flags(E.CC_ADCOX, 1n, 0xd4n, 1n), 0x8d5);
   assert.is(flags(E.CC_POPCNT, 0n, 5n), E.CC_Z);
   assert.is(flags(E.CC_POPCNT, 3n, 5n), 0);
+  for (const [apart, expected] of [
+    [0n, 0],
+    [1n, E.CC_O],
+    [2n, E.CC_C | E.CC_O],
+    [3n, E.CC_C],
+  ] as const) {
+    cpu.state.ccCarry = apart | 0xa0n;
+    assert.is(flags(E.CC_EFLAGS | E.CC_CARRY, 5n, 0x8d5n), 0xd4 | expected);
+    assert.is(flags((E.CC_SUB + 3) | E.CC_CARRY, 0n, 7n), E.CC_Z | E.CC_P | expected);
+    assert.is(flags(E.CC_ADOX | E.CC_CARRY, 0n, 0xd5n, 1n), 0xd4 | expected);
+  }
 });
 
 test("EFLAGS is put together and taken apart", () => {

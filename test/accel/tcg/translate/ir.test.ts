@@ -52,6 +52,34 @@ test("flags that are overwritten cost nothing", () => {
   assert.is(ops("inc rax\nadd rbx, 1").includes("computeCarry"), false);
 });
 
+test("CF and OF of rotates and bit tests are kept apart", () => {
+  assert.is(ops("xor ecx, ecx\nror eax, 7\nmov rdx, [rbx]").includes("compute"), false);
+  assert.is(
+    ops("rol eax, 7\nmov rdx, [rbx]\nadd eax, 1"),
+    "rotl32 rotl32 or32 ld64 add32 mov mov mov lea64 exit_chain",
+  );
+  assert.is(ops("cmp rax, rbx\nbt ecx, 3\njc $"), `sub64 mov rotr32 mov br_tstne32 ${JUMP}`);
+  assert.is(ops("cmp rax, rbx\nbts ecx, 3\nje $").includes("compute"), false);
+});
+
+test("carry chains need no helper", () => {
+  for (const op of ["adc", "sbb"]) {
+    for (const [a, b] of ["rax rbx", "ecx edx", "si di", "al bl"].map((pair) => pair.split(" "))) {
+      assert.is(ops(`add rax, rbx\n${op} ${a}, ${b}\n${op} ${a}, ${b}\njc $`).includes("compute"), false, `${op} ${a}`);
+    }
+  }
+  assert.is(ops("cmp eax, ecx\nsbb edx, ebx\njl $").includes("compute"), false);
+});
+
+test("a product is not looked at for flags that nobody wants", () => {
+  assert.is(ops("imul rax, rbx\nmov [rcx], rax"), "mul64 mov mov mov st64 mov lea64 exit_chain");
+  assert.is(ops("imul eax, ebx, 10\nadd eax, 1"), "mul32 add32 mov mov mov lea64 exit_chain");
+});
+
+test("flag operands that the next ccOp does not look at are dead", () => {
+  assert.is(ops("cmp rax, rbx\ntest rcx, rcx\nmov rdx, [rax]"), "mov ld64 mov lea64 exit_chain");
+});
+
 test("moves are moves", () => {
   assert.is(ops("mov rax, rbx"), "mov lea64 exit_chain");
   assert.is(ops("mov eax, 5"), "mov lea64 exit_chain");
