@@ -1,0 +1,129 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Region } from "../../../../accel/tcg/jit/region.ts";
+import { SmallGuest } from "./small-guest.ts";
+
+/** Labels of the blocks in a region, in the order in which they were taken. */
+function members(guest: SmallGuest, region: Region | undefined, ...labels: string[]): string[] {
+  const entry = region!.phys;
+  return region!.blocks.map(({ delta, phys }) => {
+    assert.is(phys, entry + delta);
+    return labels.find((label) => guest.block(label).phys === phys) ?? "?";
+  });
+}
+
+const DIAMOND = `
+entry:
+  test eax, eax
+  je rare
+common:
+  inc ebx
+  jmp end
+rare:
+  dec ebx
+  jmp end
+end:
+  dec ecx
+  jne entry
+out:
+  ret`;
+
+test("blocks come by how often they are entered", () => {
+  const guest = new SmallGuest(DIAMOND);
+  guest.taken("entry", "common", 900);
+  guest.taken("entry", "rare", 100);
+  guest.taken("common", "end", 900);
+  guest.taken("rare", "end", 100);
+  guest.taken("end", "entry", 999);
+  guest.taken("end", "out", 1);
+  assert.equal(members(guest, guest.region("entry"), "entry", "common", "rare", "end", "out"), [
+    "entry",
+    "common",
+    "end",
+    "rare",
+  ]);
+});
+
+test("what was never taken is left out", () => {
+  const guest = new SmallGuest(DIAMOND);
+  guest.taken("entry", "common", 1000);
+  guest.taken("entry", "rare", 0);
+  guest.taken("common", "end", 1000);
+  guest.taken("end", "entry", 1000);
+  const region = guest.region("entry");
+  assert.equal(members(guest, region, "entry", "common", "end"), ["entry", "common", "end"]);
+  const leaves = region!.nodes.filter(({ end }) => end.kind === "leave");
+  assert.equal(
+    leaves.map(({ end }) => (end as { rip: unknown }).rip),
+    [guest.at("rare"), guest.at("out")],
+  );
+});
+
+test("what was not translated is not there", () => {
+  const guest = new SmallGuest(DIAMOND);
+  assert.equal(members(guest, guest.region("entry"), "entry"), ["entry"]);
+});
+
+test("a region ends where it has enough instructions", () => {
+  const guest = new SmallGuest(DIAMOND);
+  guest.taken("entry", "common", 1000);
+  guest.taken("common", "end", 1000);
+  assert.is(guest.region("entry", 3)!.blocks.length, 2);
+});
+
+const CALL = `
+entry:
+  call callee
+after:
+  dec ecx
+  jne entry
+out:
+  nop
+  jmp out
+  align 16
+callee:
+  inc ebx
+  ret`;
+
+test("a called function is in the region, and its return leads behind the call", () => {
+  const guest = new SmallGuest(CALL);
+  guest.taken("entry", "callee", 1000);
+  guest.taken("after", "entry", 1000);
+  const region = guest.region("entry")!;
+  assert.equal(members(guest, region, "entry", "callee", "after").sort(), ["after", "callee", "entry"]);
+  const matches = region.nodes.filter(({ end }) => end.kind === "match");
+  assert.equal(
+    matches.map(({ end }) => (end as { delta: number }).delta),
+    [guest.at("after")],
+  );
+});
+
+test("a computed jump goes where it has gone before", () => {
+  const guest = new SmallGuest("entry:\n jmp rax\none:\n inc ebx\n jmp entry\ntwo:\n dec ebx\n jmp entry");
+  guest.noted("entry", "one", "two");
+  guest.taken("one", "entry", 1);
+  guest.taken("two", "entry", 1);
+  const region = guest.region("entry")!;
+  assert.is(region.blocks.length, 3);
+  assert.is(region.nodes.filter(({ end }) => end.kind === "match").length, 2);
+});
+
+test("across a page the target is looked up there", () => {
+  const guest = new SmallGuest("entry:\n jmp later\n resb 5000\nlater:\n inc ebx\n jmp entry");
+  guest.block("later");
+  const region = guest.region("entry")!;
+  assert.is(region.blocks.length, 2);
+  assert.is(region.nodes.filter(({ end }) => end.kind === "page").length, 2);
+});
+
+test("code that is not what it was is left out; if it is the entry there is no region", () => {
+  const guest = new SmallGuest(DIAMOND);
+  guest.taken("entry", "common", 1000);
+  guest.taken("common", "end", 1000);
+  guest.changed.add(guest.at("common"));
+  assert.equal(members(guest, guest.region("entry"), "entry"), ["entry"]);
+  guest.changed.add(guest.at("entry"));
+  assert.is(guest.region("entry"), undefined);
+});
+
+test.run();
