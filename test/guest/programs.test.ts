@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Ended, endConversations } from "../tools/conversation.ts";
 import { ended, scratch, startGuest } from "../tools/guest.ts";
+import { breakpoints } from "./programs/breakpoints.ts";
 import { GuestProgram } from "./programs/builder.ts";
 import { debug } from "./programs/debug.ts";
 import { exceptions } from "./programs/exceptions.ts";
@@ -47,6 +48,7 @@ for (const program of [
   gates,
   interrupts,
   debug,
+  breakpoints,
   modifiedCode,
   strings,
   smm(32),
