@@ -1,4 +1,7 @@
-/** Writes WebAssembly modules. WebAssembly Core Specification 2.0, section 5 (binary format), with shared memory. */
+/**
+ * Writes WebAssembly modules. WebAssembly Core Specification 2.0, section 5 (binary format), with shared memory; branch
+ * hints as in the Branch Hinting proposal (a custom section, which engines may ignore).
+ */
 
 import { W } from "./opcodes.ts";
 
@@ -97,6 +100,7 @@ export class Bytes {
 export class Code extends Bytes {
   readonly #locals: ValueType[] = [];
   readonly #params: number;
+  readonly #hints: { readonly offset: number; readonly likely: boolean }[] = [];
   depth = 0;
 
   constructor(params: number) {
@@ -190,8 +194,33 @@ export class Code extends Bytes {
     return this.byte(W.call).u32(index);
   }
 
+  /** Says of the branch or if that comes next how likely its condition is to hold. */
+  likely(likely = true): this {
+    this.#hints.push({ offset: this.length, likely });
+    return this;
+  }
+
+  unlikely(): this {
+    return this.likely(false);
+  }
+
+  /** The function's entry in the section of branch hints, if it has any. */
+  encodeHints(index: number): Uint8Array | undefined {
+    if (this.#hints.length === 0) return undefined;
+    const start = this.#declarations().length;
+    const entry = new Bytes().u32(index).u32(this.#hints.length);
+    for (const { offset, likely } of this.#hints) entry.u32(start + offset).u8(1, likely ? 1 : 0);
+    return entry.data;
+  }
+
   /** The body as the code section holds it. */
   encode(): Uint8Array {
+    const body = this.#declarations().append(this.data).byte(W.end);
+    return new Bytes().u32(body.length).append(body.data).data;
+  }
+
+  /** The locals. */
+  #declarations(): Bytes {
     const body = new Bytes();
     const runs: { type: ValueType; count: number }[] = [];
     for (const type of this.#locals) {
@@ -201,8 +230,7 @@ export class Code extends Bytes {
     }
     body.u32(runs.length);
     for (const { type, count } of runs) body.u32(count).u8(type);
-    body.append(this.data).byte(W.end);
-    return new Bytes().u32(body.length).append(body.data).data;
+    return body;
   }
 }
 
@@ -275,6 +303,12 @@ export class ModuleBuilder {
             .u32(this.#importedFunctions + index).data,
       ),
     );
+    const hints = this.#functions.flatMap(({ code }, n) => code.encodeHints(this.#importedFunctions + n) ?? []);
+    if (hints.length > 0) {
+      const body = new Bytes().name("metadata.code.branch_hint").u32(hints.length);
+      for (const entry of hints) body.append(entry);
+      out.byte(0).u32(body.length).append(body.data);
+    }
     section(
       10,
       this.#functions.map(({ code }) => code.encode()),

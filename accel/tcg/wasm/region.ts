@@ -474,13 +474,19 @@ class RegionCompiler {
   }
 
   #checkFault(): void {
-    this.#code.get(ENV_LOCAL).memory(W.i32_load, ENV.excVector).i32(0).op(W.i32_ge_s).brIfTo(this.#faultDepth);
+    this.#code
+      .get(ENV_LOCAL)
+      .memory(W.i32_load, ENV.excVector)
+      .i32(0)
+      .op(W.i32_ge_s)
+      .unlikely()
+      .brIfTo(this.#faultDepth);
   }
 
   /** Leaves if the guest has overwritten code of this region. */
   #leaveIfStale(pushRip: () => void, ccOp: number): void {
     const code = this.#code;
-    code.get(ENV_LOCAL).memory(W.i32_load, ENV.regionStale).if();
+    code.get(ENV_LOCAL).memory(W.i32_load, ENV.regionStale).unlikely().if();
     this.#storeRip(pushRip);
     if (ccOp !== CC_DYNAMIC) code.i64(ccOp, 0).set(this.#local(ENV.ccOp));
     this.#exit(EXIT_MAIN);
@@ -562,7 +568,7 @@ class RegionCompiler {
     this.#dirty = { ...this.#dirtyIn[n] };
     if (node.starts) {
       if (this.#isLoop[n] === 1) {
-        code.get(this.#budget).get(ENV_LOCAL).memory(W.i32_load, ENV.exitRequest).op(W.i32_le_s).if();
+        code.get(this.#budget).get(ENV_LOCAL).memory(W.i32_load, ENV.exitRequest).op(W.i32_le_s).unlikely().if();
         this.#storeRip(() => this.#pushRip(delta));
         this.#exit(EXIT_MAIN);
         code.end();
@@ -676,7 +682,7 @@ class RegionCompiler {
     if (size === 16) {
       this.#prepare(d, "v");
       this.#probe(address, 16, TAG_READ);
-      code.ifValue(V128);
+      code.likely().ifValue(V128);
       this.#hostAddress();
       code.v128Load().else();
       this.#slowArguments(16);
@@ -688,7 +694,7 @@ class RegionCompiler {
     }
     this.#prepare(d, "l");
     this.#probe(address, size, TAG_READ);
-    code.ifValue(I64);
+    code.likely().ifValue(I64);
     this.#hostAddress();
     code.memory(row.access!).else();
     this.#slowArguments(size);
@@ -705,7 +711,7 @@ class RegionCompiler {
     const code = this.#code;
     const size = row.size!;
     this.#probe(address, size, TAG_WRITE);
-    code.if();
+    code.likely().if();
     this.#hostAddress();
     this.#push(value, size === 16 ? "v" : "l");
     if (size === 16) code.v128Store();
@@ -941,7 +947,7 @@ class RegionCompiler {
         taken.set(type, index + 1);
         return this.#scratchLocal(type, index);
       },
-      slowIf: () => void code.brIfTo(slow),
+      slowIf: () => void code.unlikely().brIfTo(slow),
     };
     if (result === "vector") this.#prepare(destination, "v");
     else if (result === "value") this.#prepare(ir.d[i], "l");
