@@ -81,6 +81,8 @@ export interface Vcpu extends CpuPins {
    * there are too few bytes for one.
    */
   disassemble(bytes: Uint8Array, address: bigint): { length: number; text: string } | undefined;
+  /** `info jit`: the state of code translation, if there is any. */
+  dumpTranslation?(): string;
   /** Counters for -d stats: name and value. */
   statistics(): [string, string][];
 }

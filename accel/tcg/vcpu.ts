@@ -20,6 +20,7 @@ import { BlockTranslator, type CodeSource } from "./engine/block-translator.ts";
 import { CodeCache, insnPointAt, nextInsnPoint, overlaps, type TranslationBlock } from "./engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "./engine/helpers.ts";
 import { refineFault } from "./engine/instruction-fault.ts";
+import { logIntermediateCode, moduleLogger, sourceLogger } from "./engine/translation-log.ts";
 import {
   CC_DYNAMIC,
   CPU_SECTION_SIZE,
@@ -38,8 +39,6 @@ import {
   IRQ_NMI,
   IRQ_SIPI,
   IRQ_SMI,
-  TLB_ENTRIES,
-  TLB_ENTRY_SIZE,
 } from "./env.ts";
 import {
   EXIT_FAULT,
@@ -50,11 +49,11 @@ import {
   LOOKUP_ENTRIES,
   LOOKUP_ENTRY_SIZE,
 } from "./interp/generate.ts";
-import { HISTORY } from "./interp/opcodes.ts";
-import type { Surroundings } from "./jit/form.ts";
 import { Jit } from "./jit/jit.ts";
+import { createSurroundings } from "./jit/surroundings.ts";
+import { JsBackend } from "./js/backend.ts";
 import { type TcgOptions, tcgOptions } from "./properties.ts";
-import { G, WasmBackend } from "./wasm/backend.ts";
+import { WasmBackend } from "./wasm/backend.ts";
 import { CpuModel } from "./x86/cpuid.ts";
 import { disassemble } from "./x86/disassemble.ts";
 import { dumpRegisters } from "./x86/dump.ts";
@@ -81,9 +80,7 @@ const EXC_STALE_BLOCK = 256;
 /** See assembly/compiled.ts. */
 const EXC_OWN_CODE = 257;
 const MAX_INSN_LENGTH = 15;
-const REGION_PLACES = 65536;
-const TLB_TAG_FETCH = 16;
-const TLB_ADDEND = 24;
+const REGION_PLACES = 16384;
 
 /** Thrown through wasm frames when a helper raises a guest exception. */
 const GUEST_FAULT = { guestFault: true };
@@ -114,6 +111,8 @@ export class TcgVcpu implements Vcpu {
   #translator!: BlockTranslator;
   #interpret!: (env: number, pc: number) => number;
   readonly #logInterrupts: boolean;
+  /** -d exec or cpu: every block is logged before it runs. */
+  readonly #logBlocks: boolean;
   #kicked = false;
   #budget = SHORTEST_SLICE;
   #translated = 0;
@@ -126,6 +125,7 @@ export class TcgVcpu implements Vcpu {
     const { memory } = environment.memory;
     this.#environment = environment;
     this.#logInterrupts = environment.log?.has("int") ?? false;
+    this.#logBlocks = (environment.log?.has("exec") || environment.log?.has("cpu")) ?? false;
     this.env = memory.reserve(`cpu${environment.index}`, CPU_SECTION_SIZE + LOOKUP_SIZE, PAGE_SIZE);
     this.state = new StateArena(memory.buffer, this.env, ENV_SIZE).attach(`cpu${environment.index}`, CPU_STATE);
     this.#i32 = new Int32Array(memory.buffer);
@@ -139,7 +139,7 @@ export class TcgVcpu implements Vcpu {
       code,
       CODE_SIZE,
       (address, on) => this.#markCode(address, on),
-      (block) => this.#jit?.killed(block),
+      (block, overwritten) => this.#jit?.killed(block, overwritten),
     );
     this.#regions = new WebAssembly.Table({ element: "anyfunc", initial: REGION_PLACES, maximum: REGION_PLACES });
     this.#model = CpuModel.parse(environment.model);
@@ -178,8 +178,8 @@ export class TcgVcpu implements Vcpu {
       },
       readTsc: () => this.#msrs.tsc(clock.now()),
       random: () => randomBytes(8).readBigUInt64LE(),
-      readMsr: (index) => this.#msrs.read(index >>> 0, clock.now()),
-      writeMsr: (index) => this.#msrs.write(index >>> 0, clock.now()),
+      readMsr: (index) => this.#noteMsr(index, this.#msrs.read(index >>> 0, clock.now())),
+      writeMsr: (index) => this.#noteMsr(index, this.#msrs.write(index >>> 0, clock.now())),
       cpuid: (leaf, subleaf) => this.#model.cpuid(this.state, leaf >>> 0, subleaf >>> 0, apic),
       ferr: () => this.#environment.ferr?.(true),
       smmChanged: (active) => this.#environment.smmChanged?.(active !== 0),
@@ -201,47 +201,28 @@ export class TcgVcpu implements Vcpu {
     this.#startJit(wasm);
   }
 
-  #startJit(memory: WebAssembly.Memory): void {
+  #startJit(wasm: WebAssembly.Memory): void {
+    const { log } = this.#environment;
     const { lowerer } = this.#translator;
     lowerer.lowerLookup(this.#lookup);
+    logIntermediateCode(this.#translator, this.#helpers, log);
+    this.#translator.leaveAlways = this.#logBlocks;
     const { backend: name, threshold, regionInsns } = this.#options;
-    if (name === "interp") return;
-    const backend = new WasmBackend(memory, this.#helpers, this.#regions, this.#lookup);
+    if (name === "interp" || this.#logBlocks) return;
+    const backend =
+      name === "js"
+        ? new JsBackend(wasm, this.#helpers, this.#regions, this.#lookup, this.env, sourceLogger(log))
+        : new WasmBackend(wasm, this.#helpers, this.#regions, this.#lookup, moduleLogger(log));
     lowerer.hotCount = threshold;
     this.#cache.hotCount = threshold;
-    const around: Surroundings = {
-      cache: this.#cache,
-      memory: this.#u8,
-      intermediate: ({ phys, hflags, insns }) => this.#translator.intermediate(this.#source(phys), hflags, insns),
-      locate: (delta) => this.#locateNear(delta),
-      targets: (block) => this.#notedTargets(block),
-    };
-    this.#jit = new Jit(backend, this.#cache, lowerer, around, { places: REGION_PLACES, insns: regionInsns });
+    const { memory } = this.#environment.memory;
+    const around = createSurroundings(memory, this.state, this.#cache, this.#translator, (phys) => this.#source(phys));
+    this.#jit = new Jit(backend, this.#cache, lowerer, around, { places: REGION_PLACES, insns: regionInsns, log });
   }
 
-  #notedTargets({ historyAt, hflags }: TranslationBlock): number[] {
-    if (historyAt === 0) return [];
-    const { view } = this.#environment.memory.memory;
-    const { rip } = this.state;
-    const targets: number[] = [];
-    for (let i = 0; i < HISTORY; i++) {
-      const target = view.getBigUint64(historyAt + i * 8, true);
-      if (target === 0n) continue;
-      const delta = Number(BigInt.asIntN(hflags & HF_CS64 ? 64 : 32, target - rip));
-      if (!targets.includes(delta)) targets.push(delta);
-    }
-    return targets;
-  }
-
-  /** Shared-memory address of the code `delta` bytes after CS:rip, from the TLB alone. */
-  #locateNear(delta: number): number | undefined {
-    const { state } = this;
-    const mask = (1n << (state.hflags & HF_CS64 ? 64n : 32n)) - 1n;
-    const linear = (state.rip + state.segBase[1] + BigInt(delta)) & mask;
-    const entry = state.tlb + Number((linear >> 12n) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;
-    const { view } = this.#environment.memory.memory;
-    if (view.getBigUint64(entry + TLB_TAG_FETCH, true) !== (linear & ~0xfffn)) return undefined;
-    return (Number(linear & 0xffffffffn) + view.getUint32(entry + TLB_ADDEND, true)) >>> 0;
+  #noteMsr(index: number, known: number): number {
+    if (known === 0) this.#environment.log?.line("unimp", `no MSR 0x${(index >>> 0).toString(16)}`);
+    return known;
   }
 
   /** Calls a helper that takes env and small numbers. */
@@ -398,6 +379,7 @@ export class TcgVcpu implements Vcpu {
   #runBlocks(): boolean {
     let block = this.#findBlock();
     if (!block) return this.#deliverFault();
+    if (this.#logBlocks) this.#logExecution(block);
     let pc = block.code;
     for (;;) {
       switch (this.#execute(pc)) {
@@ -622,6 +604,14 @@ export class TcgVcpu implements Vcpu {
     this.#environment.log?.line("in_asm", `----------------\nIN:\n${lines.join("\n")}\n`);
   }
 
+  #logExecution({ code, hflags }: TranslationBlock): void {
+    const { log } = this.#environment;
+    const { segBase, rip } = this.state;
+    const hex = (value: number | bigint): string => value.toString(16).padStart(8, "0");
+    log?.line("exec", `Trace 0: 0x${hex(code)} [${hex(segBase[1])}/${hex(rip)}/${hex(hflags)}]`);
+    if (log?.has("cpu")) log.line("cpu", this.dumpRegisters());
+  }
+
   /** Code in device memory is read byte by byte and runs one instruction at a time, without being kept. */
   #translateOutsideMemory(): TranslationBlock | undefined {
     const { memory } = this.#environment;
@@ -701,20 +691,13 @@ export class TcgVcpu implements Vcpu {
       ["page faults", String(state.pageFaults)],
       ["interrupts", String(this.#interrupts)],
       ["exits", `main ${main}, link ${link}, lookup ${lookup}, fault ${fault}, hot ${hot}`],
-      ...this.#jitStatistics(),
+      ...(this.#jit?.describe() ?? []),
     ];
   }
 
-  #jitStatistics(): [string, string][] {
-    if (!this.#jit) return [];
-    const { regions, blocks, insns, refused, killed, compileMs } = this.#jit.statistics;
-    return [
-      ["regions", `${regions} compiled, ${this.#jit.live} live, ${killed} killed, ${refused} refused`],
-      ["region size", `${(blocks / regions).toFixed(1)} blocks, ${(insns / regions).toFixed(1)} instructions`],
-      [
-        "compile time",
-        `${compileMs.toFixed(0)} ms codegen ${(G.codegen / 1000).toFixed(0)} inst ${(G.inst / 1000).toFixed(0)} bytes ${G.bytes} cpu ${(process.threadCpuUsage().user / 1e6).toFixed(2)}`,
-      ],
-    ];
+  dumpTranslation(): string {
+    const { backend, threshold } = this.#options;
+    const rows: [string, string][] = [["back end", backend], ["threshold", String(threshold)], ...this.statistics()];
+    return `Translation state:\n${rows.map(([name, value]) => `${name.padEnd(24)} ${value}\n`).join("")}`;
   }
 }

@@ -34,6 +34,7 @@ export const INFO_SUBJECTS: readonly InfoSubject[] = [
   { name: "chardev", help: "show the character devices" },
   { name: "cpus", help: "show infos for each CPU" },
   { name: "irq", help: "show the interrupts statistics (if available)" },
+  { name: "jit", help: "show dynamic compiler info" },
   { name: "lapic", help: "show local apic state" },
   { name: "mem", help: "show the active virtual memory mappings" },
   { name: "mtree", help: "show memory tree (-f: as flat ranges)" },

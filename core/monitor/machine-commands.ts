@@ -51,6 +51,11 @@ const INFO: Readonly<Record<string, (context: MachineCommandContext, args: Argum
   cpus: ({ machine }) =>
     machine.vcpus.map((_, i) => `${i === 0 ? "*" : " "} CPU #${i}: thread_id=${process.pid}\n`).join(""),
   tlb: (context) => firstCpu(context).dumpTlb(),
+  jit: (context) => {
+    const text = firstCpu(context).dumpTranslation?.();
+    if (text === undefined) throw new QemuError("no-jit", "JIT information is only available with accel=tcg");
+    return text;
+  },
   mem: (context) => firstCpu(context).dumpMemoryMap(),
   pci: ({ machine }) => (machine.pci ? describePci(machine.pci) : "PCI devices not supported\n"),
   mtree: ({ machine }, { flag }) =>

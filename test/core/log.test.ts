@@ -18,7 +18,7 @@ test("only what was asked for is written", () => {
   const log = new Log(openLog(["int"], file));
   assert.is(log.has("int"), true);
   log.line("int", "vector 14");
-  log.line("mmu", "not this");
+  log.line("unimp", "not this");
   log.close();
   assert.is(readFileSync(file, "utf8"), "vector 14\n");
   rmSync(directory, { recursive: true });

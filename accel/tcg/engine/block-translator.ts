@@ -39,6 +39,10 @@ export class BlockTranslator {
   readonly #decoder: Decoder;
   readonly #insn: Insn;
   readonly lowerer: Lowerer;
+  /** Sees the IR of each block for the interpreter, before and after optimisation. */
+  onIr: ((stage: "op" | "op_opt", ir: IrCode) => void) | undefined;
+  /** Every block leaves to the run loop, so that each can be logged. */
+  leaveAlways = false;
   readonly #cache: CodeCache;
   readonly #memory: Uint8Array;
   readonly #opAddress: number[] = [];
@@ -114,7 +118,7 @@ export class BlockTranslator {
     }
     t.finish();
     if (limitCheck >= 0) ir.e[limitCheck] = t.insnEnd - 1;
-    if (step) this.#alwaysLeave();
+    if (step || this.leaveAlways) this.#alwaysLeave();
     return { insns, secondPage };
   }
 
@@ -172,7 +176,9 @@ export class BlockTranslator {
   #finish(source: CodeSource, hflags: number, insns: number, secondPage: number): TranslationBlock {
     const { ir } = this;
     const length = this.#t.insnEnd;
+    this.onIr?.("op", ir);
     this.#optimizer.run(ir);
+    this.onIr?.("op_opt", ir);
     const code = this.#cache.room(MAX_CODE);
     const size = this.lowerer.lower(ir, code, this.#opAddress, insns);
     const points = new Int32Array(ir.insnOp.length * 2);

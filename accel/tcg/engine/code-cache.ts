@@ -70,7 +70,7 @@ export class CodeCache {
   readonly #blocks = new Map<number, TranslationBlock[]>();
   readonly #pages = new Map<number, Set<TranslationBlock>>();
   readonly #setCodePage: (address: number, on: boolean) => void;
-  readonly #onKill: (block: TranslationBlock) => void;
+  readonly #onKill: (block: TranslationBlock, overwritten: boolean) => void;
   /** How often look-ups find a block until it counts as hot. */
   hotCount = 0;
   #segment = 0;
@@ -78,7 +78,7 @@ export class CodeCache {
 
   /**
    * `env` is the CPU's section, `base` and `size` the code memory; `setCodePage` marks pages that hold guest code;
-   * `onKill` hears of blocks that die.
+   * `onKill` hears of blocks that die and whether their code was overwritten.
    */
   constructor(
     buffer: SharedArrayBuffer,
@@ -86,7 +86,7 @@ export class CodeCache {
     base: number,
     size: number,
     setCodePage: (address: number, on: boolean) => void,
-    onKill: (block: TranslationBlock) => void = () => {},
+    onKill: (block: TranslationBlock, overwritten: boolean) => void = () => {},
   ) {
     this.#onKill = onKill;
     this.#i32 = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
@@ -191,12 +191,13 @@ export class CodeCache {
       if (!blocks) continue;
       for (const block of blocks) {
         const hit = overlaps(block, address, length);
-        if (hit) this.kill(block);
+        if (hit) this.kill(block, true);
       }
     }
   }
 
-  kill(block: TranslationBlock): void {
+  /** `overwritten`: because its guest code has changed. */
+  kill(block: TranslationBlock, overwritten = false): void {
     block.dead = true;
     const list = this.#blocks.get(block.phys)!;
     list.splice(list.indexOf(block), 1);
@@ -206,7 +207,7 @@ export class CodeCache {
     const at = this.#lookupIndex(block.phys);
     if (this.#i32[at + 2] === block.code) this.#i32[at] = 0;
     for (const page of pagesOf(block)) this.#removeFromPage(block, page);
-    this.#onKill(block);
+    this.#onKill(block, overwritten);
   }
 
   /** Kills everything. */

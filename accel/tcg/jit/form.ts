@@ -8,13 +8,13 @@ import type { IrCode } from "../ir/builder.ts";
 import { type BlockExit, connect, type Destination, exitsOf, type Region, type RegionBlock } from "./region.ts";
 
 const PAGE_SIZE = 4096;
-const MAX_BLOCKS = Number(process.env.JB ?? 96);
+const MAX_BLOCKS = 96;
 /** How much less often than the entry a block may be entered. */
-const MIN_HEAT = 1 / Number(process.env.JH ?? 64);
+const MIN_HEAT = 1 / 64;
 /** Share of an exit about which nothing is known. */
 const UNKNOWN_SHARE = 0.4;
 const MAX_RETURNS = 4;
-const MAX_COPIED = Number(process.env.JC ?? 100);
+const MAX_COPIED = 100;
 /** Farther than this from the entry, distances would not fit an immediate. */
 const MAX_DISTANCE = 2 ** 30;
 

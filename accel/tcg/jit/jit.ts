@@ -3,6 +3,7 @@
  * several at once, and puts them in the place of the blocks they begin with.
  */
 
+import type { Log } from "../../../core/log.ts";
 import type { CodeCache, RegionInfo, TranslationBlock } from "../engine/code-cache.ts";
 import { HF_CS32, HF_CS64, HF_DEBUG, HF_INHIBIT, HF_RF, HF_SEGCHECK, HF_TF } from "../env.ts";
 import type { Lowerer } from "../interp/lower.ts";
@@ -14,6 +15,9 @@ const CELL_SIZE = 16;
 /** Regions compiled at once, and slices that fewer of them wait at most. */
 const BATCH = 8;
 const PATIENCE = 8;
+const PAGE_SHIFT = 12;
+/** Code that the guest overwrites more often is left to the interpreter. */
+const MAX_OVERWRITTEN = 64;
 /** Modes whose blocks stay with the interpreter. */
 const NEVER = HF_TF | HF_DEBUG | HF_RF | HF_INHIBIT;
 
@@ -25,8 +29,6 @@ export interface CompileRequest {
   /** Address of the exit instruction number `index`. */
   cell(index: number): number;
 }
-
-const cpu = (): number => process.threadCpuUsage().user / 1000;
 
 interface Request extends CompileRequest {
   readonly block: TranslationBlock;
@@ -49,6 +51,7 @@ export interface JitOptions {
   readonly insns: number;
   /** Most functions that live at once. */
   readonly places: number;
+  readonly log?: Log;
 }
 
 export interface JitStatistics {
@@ -76,6 +79,9 @@ export class Jit {
   readonly #lowerer: Lowerer;
   readonly #around: Surroundings;
   readonly #insns: number;
+  readonly #log: Log | undefined;
+  /** How often the guest has overwritten compiled code, by page. */
+  readonly #overwritten = new Map<number, number>();
   readonly #free: number[] = [];
   readonly #regions = new Map<number, TranslationBlock>();
   #waiting: { readonly block: TranslationBlock; readonly region: Region }[] = [];
@@ -87,8 +93,9 @@ export class Jit {
     cache: CodeCache,
     lowerer: Lowerer,
     around: Surroundings,
-    { places, insns }: JitOptions,
+    { places, insns, log }: JitOptions,
   ) {
+    this.#log = log;
     this.#insns = insns;
     this.#backend = backend;
     this.#cache = cache;
@@ -102,26 +109,24 @@ export class Jit {
     return this.#regions.get(id);
   }
 
-  get live(): number {
-    return this.#regions.size;
-  }
-
   /** The block at CS:rip is hot. */
   hot(block: TranslationBlock): void {
     const { hflags } = block;
     const wide = (hflags & HF_CS64) !== 0;
     const suits = wide || ((hflags & HF_CS32) !== 0 && (hflags & HF_SEGCHECK) === 0);
-    if (block.region || block.dead || !suits || (hflags & NEVER) !== 0 || this.#free.length === 0) {
+    const restless = (this.#overwritten.get(block.phys >>> PAGE_SHIFT) ?? 0) > MAX_OVERWRITTEN;
+    if (block.region || block.dead || !suits || (hflags & NEVER) !== 0 || restless) {
       this.statistics.refused++;
+      this.#log?.line("jit", `refused ${hex(block.phys)}${restless ? ": overwritten too often" : ""}`);
       return;
     }
-    const started = cpu();
+    const started = performance.now();
     const region = formRegion(block, this.#insns, this.#around);
     if (region) {
       makeReducible(region);
       this.#waiting.push({ block, region });
     } else this.statistics.refused++;
-    this.statistics.compileMs += cpu() - started;
+    this.statistics.compileMs += performance.now() - started;
     if (this.#waiting.length >= BATCH) this.#compile();
   }
 
@@ -140,13 +145,24 @@ export class Jit {
     );
   }
 
+  /** Counters for -d stats and `info jit`. */
+  describe(): [string, string][] {
+    const { regions, blocks, insns, refused, killed, compileMs } = this.statistics;
+    const per = (count: number): string => (count / Math.max(1, regions)).toFixed(1);
+    return [
+      ["regions", `${regions} compiled, ${this.#regions.size} live, ${killed} dropped, ${refused} refused`],
+      ["region size", `${per(blocks)} blocks, ${per(insns)} instructions`],
+      ["compile time", `${compileMs.toFixed(0)} ms`],
+    ];
+  }
+
   #compile(): void {
-    const started = cpu();
+    const started = performance.now();
     this.#age = 0;
     const requests: Request[] = [];
     for (const { block, region } of this.#waiting) {
-      if (block.dead || this.#free.length === 0) continue;
-      const place = this.#free.pop()!;
+      if (block.dead || block.region) continue;
+      const place = this.#free.pop() ?? this.#evictOldest();
       requests.push({ block, region, place, code: 0, cell: () => 0 });
     }
     this.#waiting = [];
@@ -167,16 +183,26 @@ export class Jit {
       } else this.#install(request, sizes[index], points[index]);
     });
     this.statistics.batches++;
-    this.statistics.compileMs += cpu() - started;
+    this.statistics.compileMs += performance.now() - started;
   }
 
-  /** A region has died: its place may be used again. */
-  killed(block: TranslationBlock): void {
+  /** A region has died: its place may be used again. `overwritten`: because its guest code changed. */
+  killed(block: TranslationBlock, overwritten: boolean): void {
     if (!block.region) return;
+    const page = block.phys >>> PAGE_SHIFT;
+    if (overwritten) this.#overwritten.set(page, (this.#overwritten.get(page) ?? 0) + 1);
+    this.#log?.line("jit", `dropped region ${block.region.id} at ${hex(block.phys)}`);
     this.statistics.killed++;
     this.#regions.delete(block.region.id);
     this.#backend.release(block.region.place);
     this.#free.push(block.region.place);
+  }
+
+  /** Gives up the region that was compiled first, for its place. */
+  #evictOldest(): number {
+    const [oldest] = this.#regions.values();
+    this.#cache.kill(oldest);
+    return this.#free.pop()!;
   }
 
   #install({ block, region, place, code }: Request, size: number, points: Int32Array): void {
@@ -199,11 +225,18 @@ export class Jit {
     };
     this.#regions.set(info.id, compiled);
     this.#cache.replace(block, compiled);
+    this.#log?.line(
+      "jit",
+      `region ${info.id} at ${hex(block.phys)}: ${region.blocks.length} blocks, ${info.insns} instructions, ` +
+        `${region.nodes.length} pieces`,
+    );
     this.statistics.regions++;
     this.statistics.blocks += region.blocks.length;
     this.statistics.insns += info.insns;
   }
 }
+
+const hex = (address: number): string => `0x${address.toString(16)}`;
 
 const insnsOf = ({ blocks }: Region): number => blocks.reduce((sum, { insns }) => sum + insns, 0);
 

@@ -8,7 +8,6 @@ import { compileRegion } from "./region.ts";
 const REGION_TYPE = { params: [I32], results: [I32] } as const;
 const HELPER_TYPE = { params: [I32, I64, I64, I32], results: [I64] } as const;
 
-export const G = { codegen: 0, inst: 0, bytes: 0 };
 export class WasmBackend implements RegionBackend {
   readonly name = "wasm";
   readonly #memory: WebAssembly.Memory;
@@ -38,9 +37,7 @@ export class WasmBackend implements RegionBackend {
   }
 
   compile(requests: readonly CompileRequest[]): Int32Array[] {
-    const t0 = process.threadCpuUsage().user;
     const bytes = this.#module(requests);
-    const t1 = process.threadCpuUsage().user;
     this.#onModule?.(bytes.bytes);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes.bytes), {
       host: { memory: this.#memory, regions: this.#table },
@@ -49,10 +46,6 @@ export class WasmBackend implements RegionBackend {
     requests.forEach(({ place }, index) => {
       this.#table.set(place, instance.exports[`r${index}`] as () => number);
     });
-    const t2 = process.threadCpuUsage().user;
-    G.codegen += t1 - t0;
-    G.inst += t2 - t1;
-    G.bytes += bytes.bytes.length;
     return bytes.points;
   }
 
