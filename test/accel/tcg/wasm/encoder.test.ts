@@ -18,7 +18,10 @@ test("branch hints name the function and the byte of the branch in its body", ()
 
   const bytes = module.encode() as Uint8Array<ArrayBuffer>;
   const compiled = new WebAssembly.Module(bytes);
-  const [section] = WebAssembly.Module.customSections(compiled, "metadata.code.branch_hint");
+  const { customSections } = WebAssembly.Module as unknown as {
+    customSections(module: WebAssembly.Module, name: string): ArrayBuffer[];
+  };
+  const [section] = customSections(compiled, "metadata.code.branch_hint");
   const [functions, index, count, first, size1, value1, second, size2, value2] = new Uint8Array(section);
   assert.equal([functions, index, count, size1, size2], [1, 2, 2, 1, 1]);
   assert.equal([value1, value2], [0, 1]);
