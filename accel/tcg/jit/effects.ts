@@ -68,8 +68,9 @@ declare(
   shiftImmediate pslldq psrldq palignr palignr64 pshufb pshufb64 pshufd pshufw pshuflw pshufhw shufps shufpd phaddw
   phaddd phaddsw phsubw phsubd phsubsw psignb psignw psignd phminposuw mpsadbw pblendw
   moveMask extractElement insertElement insertps aesenc aesenclast aesdec aesdeclast aesimc aeskeygenassist pclmulqdq
-  sha1msg1 sha1msg2 sha1nexte sha1rnds4 sha256msg1 sha256msg2`,
+  sha1msg1 sha1msg2 sha1nexte sha1rnds4 sha256msg1 sha256msg2 cvtdq2pd rcp rsqrt`,
 );
+declare({ ...VECTOR, xmm: 1 << 0 }, "pblendvb blendvps blendvpd sha256rnds2");
 declare(
   { ...VECTOR, throws: true },
   `cvtss2sd cvtsd2ss cvtps2pd cvtpd2ps cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvtdq2ps cvtps2dq cvtpd2dq

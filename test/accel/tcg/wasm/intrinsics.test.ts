@@ -3,6 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CC_EFLAGS, ENV, xmmOffset } from "../../../../accel/tcg/env.ts";
+import { effectOf } from "../../../../accel/tcg/jit/effects.ts";
 import { Code, I32, I64, ModuleBuilder, type ValueType } from "../../../../accel/tcg/wasm/encoder.ts";
 import { INTRINSIC_HELPERS, intrinsicFor, type Site } from "../../../../accel/tcg/wasm/intrinsics.ts";
 import { W } from "../../../../accel/tcg/wasm/opcodes.ts";
@@ -220,6 +221,13 @@ const MXCSR = [0x1f80, 0x1fa0, 0x1fa0, 0x1fbf, 0x3fa0, 0x5fa0, 0x7fa0, 0x9fa0, 0
 test("each helper with intrinsics is tried", () => {
   assert.equal(
     INTRINSIC_HELPERS.filter((name) => !covered.has(name)),
+    [],
+  );
+});
+
+test("what it does to registers is known of each", () => {
+  assert.equal(
+    INTRINSIC_HELPERS.filter((name) => effectOf(name).anything),
     [],
   );
 });
