@@ -6,7 +6,8 @@ import { OP_ROWS } from "./ops.ts";
 
 const REGISTERS = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 
-function slotName(slot: Value): string {
+/** A place in env by name: a register, a temporary, or a field and the distance from its start. */
+export function slotName(slot: Value): string {
   const within = (start: number, size: number, count: number): number =>
     slot >= start && slot < start + size * count ? Math.floor((slot - start) / size) : -1;
   const half = (start: number): string => ((slot - start) % 16 === 8 ? ".high" : "");
