@@ -305,6 +305,8 @@ export class OracleEngine {
       const source = { phys: 0, bytes: code, offset, available: code.length - offset, nextPage: () => 0 };
       const block = this.#translator.translate(source, state.hflags);
       if (!block) return "instruction is cut off";
+      // A look-up of code that is in no page has left a fault.
+      state.excVector = -1;
       state.budget = 1000;
       state.exitRequest = 0;
       const shadowed = (state.hflags & HF_INHIBIT) !== 0;

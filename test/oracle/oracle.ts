@@ -28,6 +28,7 @@ import {
 } from "./native.ts";
 import { Random } from "./random.ts";
 import { isEligible, usesFloat, usesMmx } from "./rows.ts";
+import { farTransfer, nearTransfer } from "./transfers.ts";
 
 const MAX_STEPS = 6;
 const TRIES = 40;
@@ -148,6 +149,7 @@ export class Oracle {
     const float = this.#floatRows.length > 0 && (this.#integerRows.length === 0 || random.oneIn(2));
     const rows = float ? this.#floatRows : this.#integerRows;
     const layout = Layout.random(bits, this.#mayFault, this.#descriptors, random);
+    let current = layout;
     let generator = new Generator(rows, random, layout);
     const before = newImage();
     if (float) randomFloatState(random, before.fx, layout.faults);
@@ -178,11 +180,11 @@ export class Oracle {
       let undefinedAfter = undefinedNow;
       mmx = false;
       const far = layout.faults && this.#descriptors && undefinedNow === 0 && random.oneIn(24);
-      const transfer = far ? generator.farTransfer(image, address) : undefined;
+      const transfer = far ? farTransfer(current, random, image, address) : undefined;
       if (transfer) {
         ({ bytes, name } = transfer);
       } else if (random.oneIn(12)) {
-        bytes = generator.controlFlow(image, address);
+        bytes = nearTransfer(current, random, image, address);
         const branch = bytes && generator.decode(Uint8Array.from(bytes), 0);
         if (!bytes || !branch) continue;
         name = branch.row.name;
@@ -196,7 +198,7 @@ export class Oracle {
         mmx = usesMmx(made.insn.row);
         undefinedAfter &= ~flagsDefined(name);
         undefinedAfter |= flagsUndefined(made.insn, Number(image.gpr[1] & 255n));
-        for (const offset of generator.undefinedBytes(made.insn, image, address)) ignored.add(offset);
+        for (const offset of generator.examiner.undefinedBytes(made.insn, image, address)) ignored.add(offset);
       }
       if (first) {
         for (let index = 0; index < 16; index++) before.gpr[index] = BigInt.asUintN(width, image.gpr[index]);
@@ -208,7 +210,8 @@ export class Oracle {
       fill(scratch(), layout.memory, memory);
       now = runNative(Uint8Array.from(code), before, bits, layout.loaded);
       if (!now.fault) undefinedNow = undefinedAfter;
-      generator = new Generator(rows, random, layout.reloaded(now.selectors ?? []));
+      current = layout.reloaded(now.selectors ?? []);
+      generator = new Generator(rows, random, current);
       undefinedFlags.push(undefinedNow);
     }
     if (ends.length === 0) return undefined;
