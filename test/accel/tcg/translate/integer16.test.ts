@@ -1,4 +1,4 @@
-/** Integer instructions in 16-bit code on a 16-bit stack, where the host CPU cannot serve as oracle. */
+/** Integer instructions in 16-bit code on a 16-bit stack: wraps and corners that random cases seldom meet. */
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
