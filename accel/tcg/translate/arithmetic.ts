@@ -46,15 +46,20 @@ function subtract(t: Translator, size: number, a: Value, b: Value): Value {
   return t.ir.binary(t.op("sub", size), a, b);
 }
 
-const step = (name: string, kind: number): Alu => ({
+function add(t: Translator, size: number, a: Value, b: Value): Value {
+  t.keepLeft(a);
+  return t.ir.binary(t.op("add", size), a, b);
+}
+
+const step = (compute: typeof add, kind: number): Alu => ({
   carry: true,
-  compute: (t, size, a, b) => t.ir.binary(t.op(name, size), a, b),
+  compute,
   flags: (t, size, _a, _b, carry, result) => t.setCc(kind, size, result, carry),
 });
 
 export const ALU = {
   add: {
-    compute: (t, size, a, b) => t.ir.binary(t.op("add", size), a, b),
+    compute: add,
     flags: (t, size, _a, b, _carry, result) => t.setCc(CC_ADD, size, result, b),
   },
   or: logic("or"),
@@ -79,9 +84,12 @@ export const ALU = {
     compute: subtract,
     flags: (t, size, _a, b, _carry, result) => t.setCc(CC_SUB, size, result, b),
   },
-  test: logic("and", true),
-  inc: step("add", CC_INC),
-  dec: step("sub", CC_DEC),
+  test: {
+    ...logic("and", true),
+    compute: (t, size, a, b) => (a === b ? a : t.ir.binary(t.op("and", size), a, b)),
+  },
+  inc: step(add, CC_INC),
+  dec: step(subtract, CC_DEC),
   neg: {
     compute: (t, size, a) => subtract(t, size, t.ir.const(0), a),
     flags: (t, size, a, _b, _carry, result) => t.setCc(CC_SUB, size, result, a),
@@ -165,7 +173,7 @@ export const xadd =
     const b = copy(t, t.readG(i, size));
     const address = t.isReg(i) ? NONE : t.linear(i, size, true);
     const a = address === NONE ? copy(t, t.readE(i, size)) : t.load(address, size);
-    const sum = t.ir.binary(t.op("add", size), a, b);
+    const sum = add(t, size, a, b);
     if (address !== NONE) t.store(address, sum, size);
     t.setCc(CC_ADD, size, sum, b);
     t.writeG(i, a, size);

@@ -73,7 +73,7 @@ export const movsx =
     else t.writeG(i, t.ir.unary(from === 1 ? "ext8s32" : "ext16s32", t.readE(i, from)));
   };
 
-export const lea: Emit = (t, i) => t.writeG(i, t.ea(i));
+export const lea: Emit = (t, i) => t.writeG(i, t.ea(i, Math.min(i.opSize, i.addrSize)));
 
 export const xchgEG =
   (byte: boolean): Emit =>

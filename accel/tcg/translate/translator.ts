@@ -66,7 +66,7 @@ export const DS = 3;
 export const FS = 4;
 export const GS = 5;
 
-/** Left operand of the last compare or subtract: known inside a block only. */
+/** Left operand of the last addition or subtraction: known inside a block only. */
 const CC_LEFT = ENV.temps + 255 * 8;
 const PAGE_SIZE = 4096;
 
@@ -234,15 +234,15 @@ export class Translator {
 
   // ---- memory operands
 
-  /** The effective address (offset in its segment), zero-extended to 64 bits. */
-  ea(i: Insn): Value {
+  /** The effective address (offset in its segment), zero-extended to 64 bits; only its low `size` bytes count. */
+  ea(i: Insn, size = i.addrSize): Value {
     const { ir } = this;
-    const bits = i.addrSize === 8 ? 64 : 32;
+    const bits = size === 8 ? 64 : 32;
     let value: Value;
     if (i.base === BASE_RIP) {
       value = ir.lea(bits, ENV.rip, NONE, 0, (this.insnEnd + i.disp) | 0);
     } else if (i.base < 0 && i.index < 0) {
-      const high = i.addrSize === 8 ? i.dispHigh : 0;
+      const high = size === 8 ? i.dispHigh : 0;
       value = i.addrSize === 2 ? ir.constU(i.disp & 0xffff) : ir.const(i.disp, high);
       return value;
     } else if (i.base >= 0 && i.index < 0 && i.disp === 0) {
@@ -400,7 +400,7 @@ export class Translator {
     this.flagsUnknown();
   }
 
-  /** Remembers the left operand of a subtraction for conditions; `setCc(CC_SUB or CC_SBB, ...)` must follow. */
+  /** Remembers the left operand for conditions; `setCc` with CC_ADD, CC_SUB, CC_SBB, CC_INC or CC_DEC must follow. */
   keepLeft(left: Value): void {
     this.ir.mov(CC_LEFT, left);
   }
@@ -473,11 +473,25 @@ export class Translator {
     const apart = this.#carryApart || (this.ccOp & CC_CARRY) !== 0;
     if (apart && (code === COND_B || code === COND_O)) return this.#apart(code);
     const ccOp = this.ccOp & ~CC_CARRY;
-    if (isSized(ccOp) && !(apart && (code === COND_BE || code >= COND_L))) {
-      const direct = this.#direct(code, ccOp & ~3, 1 << (ccOp & 3));
-      if (direct) return direct;
+    if (!isSized(ccOp)) return this.#fromFlags(code);
+    const kind = ccOp & ~3;
+    const size = 1 << (ccOp & 3);
+    const direct = apart && (code === COND_BE || code >= COND_L) ? undefined : this.#direct(code, kind, size);
+    if (direct) return direct;
+    if (code === COND_BE) {
+      const carry = apart ? this.#apart(COND_B) : this.#direct(COND_B, kind, size);
+      return carry ? this.#orZero(carry, kind, size) : this.#fromFlags(code);
     }
-    return this.#fromFlags(code);
+    const less = code === COND_LE && !apart ? this.#direct(COND_L, kind, size) : undefined;
+    return less ? this.#orZero(less, kind, size) : this.#fromFlags(code);
+  }
+
+  /** BE from B, LE from L. */
+  #orZero(test: Test, kind: number, size: number): Test {
+    const zero = this.#direct(COND_Z, kind, size);
+    if (!zero) throw new RangeError("ZF is always known");
+    const either = this.ir.binary("or32", this.setOn(test), this.setOn(zero));
+    return { condition: "ne", width: 32, a: either, b: this.ir.const(0) };
   }
 
   /** CF or OF from ccCarry. */
@@ -519,17 +533,34 @@ export class Translator {
       if (code === COND_L) return test("lt", narrowS(CC_LEFT), narrowS(ENV.ccSrc));
       if (code === COND_LE) return test("le", narrowS(CC_LEFT), narrowS(ENV.ccSrc));
     }
-    if (code === COND_Z) return test("eq", narrowU(ENV.ccDst), zero);
-    if (code === COND_S) return test("lt", narrowS(ENV.ccDst), zero);
+    if (size < 4 && (code === COND_Z || code === COND_S)) {
+      const bits = 8 * size;
+      if (code === COND_Z) return test("tsteq", ENV.ccDst, ir.const((1 << bits) - 1));
+      return test("tstne", ENV.ccDst, ir.const(1 << (bits - 1)));
+    }
+    if (code === COND_Z) return test("eq", ENV.ccDst, zero);
+    if (code === COND_S) return test("lt", ENV.ccDst, zero);
     if (kind === CC_LOGIC) {
       if (code === COND_B || code === COND_O) return test("ne", zero, zero);
-      if (code === COND_BE) return test("eq", narrowU(ENV.ccDst), zero);
-      if (code === COND_L) return test("lt", narrowS(ENV.ccDst), zero);
+      if (code === COND_BE) return this.#direct(COND_Z, kind, size);
+      if (code === COND_L) return this.#direct(COND_S, kind, size);
       if (code === COND_LE) return test("le", narrowS(ENV.ccDst), zero);
     }
     if (kind === CC_ADC && code === COND_B) return this.#lessWithCarry("ltu", ENV.ccDst, size);
     if (kind === CC_SBB && code === COND_B) return this.#lessWithCarry("ltu", CC_LEFT, size);
     if (kind === CC_SBB && code === COND_L) return this.#lessWithCarry("lt", CC_LEFT, size);
+    if (kind === CC_ADD || kind === CC_INC || kind === CC_DEC) {
+      const right = kind === CC_ADD ? ENV.ccSrc : ir.const(kind === CC_INC ? 1 : -1);
+      // left + right < 0 is left <= -1 - right, which does not overflow.
+      const flipped = (): Value => ir.unary(this.op("not", size), narrowS(right));
+      if (code === COND_L) return test("le", narrowS(CC_LEFT), flipped());
+    }
+    if (code === COND_O && (kind === CC_ADD || kind === CC_SUB)) {
+      const xor = this.op("xor", size);
+      const first = ir.binary(xor, CC_LEFT, kind === CC_ADD ? ENV.ccDst : ENV.ccSrc);
+      const second = ir.binary(xor, kind === CC_ADD ? ENV.ccSrc : CC_LEFT, ENV.ccDst);
+      return test("lt", narrowS(ir.binary(this.op("and", size), first, second)), zero);
+    }
     if (kind === CC_ADD && code === COND_B) return test("ltu", narrowU(ENV.ccDst), narrowU(ENV.ccSrc));
     if ((kind === CC_INC || kind === CC_DEC) && code === COND_B) {
       return { condition: "ne", width: 64, a: ENV.ccSrc, b: zero };

@@ -71,6 +71,24 @@ test("carry chains need no helper", () => {
   assert.is(ops("cmp eax, ecx\nsbb edx, ebx\njl $").includes("compute"), false);
 });
 
+test("conditions after additions and steps need no helper", () => {
+  for (const op of ["add rax, rbx", "add ecx, 5", "sub si, di", "xor eax, eax\ninc rdx", "xor eax, eax\ndec dl"]) {
+    for (const condition of ["l", "ge", "le", "g", "s", "e"]) {
+      assert.is(ops(`${op}\nj${condition} $`).includes("compute"), false, `${op} ${condition}`);
+    }
+  }
+  for (const op of ["add rax, rbx", "add cl, 5", "sub si, di"]) {
+    for (const condition of ["b", "be", "o"]) {
+      assert.is(ops(`${op}\nj${condition} $`).includes("compute"), false, `${op} ${condition}`);
+    }
+  }
+});
+
+test("a test of a register by itself is one branch", () => {
+  assert.is(ops("test al, al\njs $"), `mov mov br_tstne32 ${JUMP}`);
+  assert.is(ops("test cx, cx\nje $"), `mov mov br_tsteq32 ${JUMP}`);
+});
+
 test("a product is not looked at for flags that nobody wants", () => {
   assert.is(ops("imul rax, rbx\nmov [rcx], rax"), "mul64 mov mov mov st64 mov lea64 exit_chain");
   assert.is(ops("imul eax, ebx, 10\nadd eax, 1"), "mul32 add32 mov mov mov lea64 exit_chain");
