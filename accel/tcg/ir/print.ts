@@ -6,26 +6,31 @@ import { OP_ROWS } from "./ops.ts";
 
 const REGISTERS = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 
+/** Slots that have numbers: start, size, count, name. */
+const ARRAYS: readonly (readonly [number, number, number, (index: number) => string])[] = [
+  [ENV.regs, 8, 16, (index) => REGISTERS[index]],
+  [ENV.xmm, 8, 32, (index) => halfName("xmm", index)],
+  [ENV.temps, 8, 256, (index) => `t${index}`],
+  [ENV.vtemps, 8, 64, (index) => halfName("v", index)],
+];
+const halfName = (prefix: string, half: number): string => `${prefix}${half >> 1}${half & 1 ? ".high" : ""}`;
+
 /** A place in env by name: a register, a temporary, or a field and the distance from its start. */
-export function slotName(slot: Value): string {
-  const within = (start: number, size: number, count: number): number =>
-    slot >= start && slot < start + size * count ? Math.floor((slot - start) / size) : -1;
-  const half = (start: number): string => ((slot - start) % 16 === 8 ? ".high" : "");
-  const register = within(ENV.regs, 8, 16);
-  if (register >= 0) return REGISTERS[register];
-  const xmm = within(ENV.xmm, 16, 16);
-  if (xmm >= 0) return `xmm${xmm}${half(ENV.xmm)}`;
-  const temp = within(ENV.temps, 8, 256);
-  if (temp >= 0) return `t${temp}`;
-  const vector = within(ENV.vtemps, 16, 32);
-  if (vector >= 0) return `v${vector}${half(ENV.vtemps)}`;
+export function slotName(offset: number): string {
+  for (const [start, size, count, name] of ARRAYS) {
+    if (offset < start || offset >= start + size * count) continue;
+    const index = Math.floor((offset - start) / size);
+    return withRest(name(index), (offset - start) % size);
+  }
   let name = "env";
   let base = 0;
-  for (const [field, offset] of Object.entries(CPU_STATE.offsets)) {
-    if (offset <= slot && offset >= base) [name, base] = [field, offset];
+  for (const [field, start] of Object.entries(CPU_STATE.offsets)) {
+    if (start <= offset && start >= base) [name, base] = [field, start];
   }
-  return slot === base ? name : `${name}+${slot - base}`;
+  return withRest(name, offset - base);
 }
+
+const withRest = (name: string, rest: number): string => (rest === 0 ? name : `${name}+${rest}`);
 
 /** The ops of a block. `helperName` gives a helper's name by its number. */
 export function printIr(ir: IrCode, helperName: (number: number) => string): string {

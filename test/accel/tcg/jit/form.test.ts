@@ -28,8 +28,8 @@ end:
 out:
   ret`;
 
-test("blocks come by how often they are entered", () => {
-  const guest = new SmallGuest(DIAMOND);
+test("blocks come by how often they are entered", async () => {
+  const guest = await SmallGuest.create(DIAMOND);
   guest.taken("entry", "common", 900);
   guest.taken("entry", "rare", 100);
   guest.taken("common", "end", 900);
@@ -44,8 +44,8 @@ test("blocks come by how often they are entered", () => {
   ]);
 });
 
-test("what was never taken is left out", () => {
-  const guest = new SmallGuest(DIAMOND);
+test("what was never taken is left out", async () => {
+  const guest = await SmallGuest.create(DIAMOND);
   guest.taken("entry", "common", 1000);
   guest.taken("entry", "rare", 0);
   guest.taken("common", "end", 1000);
@@ -59,13 +59,13 @@ test("what was never taken is left out", () => {
   );
 });
 
-test("what was not translated is not there", () => {
-  const guest = new SmallGuest(DIAMOND);
+test("what was not translated is not there", async () => {
+  const guest = await SmallGuest.create(DIAMOND);
   assert.equal(members(guest, guest.region("entry"), "entry"), ["entry"]);
 });
 
-test("a region ends where it has enough instructions", () => {
-  const guest = new SmallGuest(DIAMOND);
+test("a region ends where it has enough instructions", async () => {
+  const guest = await SmallGuest.create(DIAMOND);
   guest.taken("entry", "common", 1000);
   guest.taken("common", "end", 1000);
   assert.is(guest.region("entry", 3)!.blocks.length, 2);
@@ -85,8 +85,8 @@ callee:
   inc ebx
   ret`;
 
-test("a called function is in the region, and its return leads behind the call", () => {
-  const guest = new SmallGuest(CALL);
+test("a called function is in the region, and its return leads behind the call", async () => {
+  const guest = await SmallGuest.create(CALL);
   guest.taken("entry", "callee", 1000);
   guest.taken("after", "entry", 1000);
   const region = guest.region("entry")!;
@@ -98,8 +98,8 @@ test("a called function is in the region, and its return leads behind the call",
   );
 });
 
-test("a computed jump goes where it has gone before", () => {
-  const guest = new SmallGuest("entry:\n jmp rax\none:\n inc ebx\n jmp entry\ntwo:\n dec ebx\n jmp entry");
+test("a computed jump goes where it has gone before", async () => {
+  const guest = await SmallGuest.create("entry:\n jmp rax\none:\n inc ebx\n jmp entry\ntwo:\n dec ebx\n jmp entry");
   guest.noted("entry", "one", "two");
   guest.taken("one", "entry", 1);
   guest.taken("two", "entry", 1);
@@ -108,16 +108,16 @@ test("a computed jump goes where it has gone before", () => {
   assert.is(region.nodes.filter(({ end }) => end.kind === "match").length, 2);
 });
 
-test("across a page the target is looked up there", () => {
-  const guest = new SmallGuest("entry:\n jmp later\n resb 5000\nlater:\n inc ebx\n jmp entry");
+test("across a page the target is looked up there", async () => {
+  const guest = await SmallGuest.create("entry:\n jmp later\n resb 5000\nlater:\n inc ebx\n jmp entry");
   guest.block("later");
   const region = guest.region("entry")!;
   assert.is(region.blocks.length, 2);
   assert.is(region.nodes.filter(({ end }) => end.kind === "page").length, 2);
 });
 
-test("code that is not what it was is left out; if it is the entry there is no region", () => {
-  const guest = new SmallGuest(DIAMOND);
+test("code that is not what it was is left out; if it is the entry there is no region", async () => {
+  const guest = await SmallGuest.create(DIAMOND);
   guest.taken("entry", "common", 1000);
   guest.taken("common", "end", 1000);
   guest.changed.add(guest.at("common"));

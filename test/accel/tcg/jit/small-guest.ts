@@ -2,6 +2,7 @@
 
 import { BlockTranslator, type CodeSource } from "../../../../accel/tcg/engine/block-translator.ts";
 import { CodeCache, type TranslationBlock } from "../../../../accel/tcg/engine/code-cache.ts";
+import { type HelperHost, type Helpers, loadHelpers } from "../../../../accel/tcg/engine/helpers.ts";
 import {
   CPU_SECTION_SIZE,
   HF_CPL,
@@ -17,29 +18,14 @@ import type { IrCode } from "../../../../accel/tcg/ir/builder.ts";
 import { formRegion } from "../../../../accel/tcg/jit/form.ts";
 import { makeReducible, type Region } from "../../../../accel/tcg/jit/region.ts";
 import { OPCODE_ROWS } from "../../../../accel/tcg/x86/rows.ts";
+import { GuestMemory } from "../../../../core/memory/guest-memory.ts";
 import { assemble } from "../../../tools/asm.ts";
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
 const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
-/** Guest code: room for two pages. */
-const GUEST = SECTION + MIB;
 const MAX_INSNS = 300;
 const MODES = { 64: HF_CS64 | HF_LMA | HF_PE | HF_OSFXSR | HF_CPL, 32: HF_CS32 | HF_SS32 | HF_PE | HF_OSFXSR | HF_CPL };
-
-/** Numbers helpers as they are asked for. */
-export class HelperNumbers extends Map<string, number> {
-  override get(name: string): number {
-    const known = super.get(name);
-    if (known !== undefined) return known;
-    this.set(name, this.size);
-    return this.size - 1;
-  }
-
-  nameOf(number: number): string {
-    return [...this.keys()][number];
-  }
-}
 
 class CountingCache extends CodeCache {
   readonly counts = new Map<string, number>();
@@ -49,27 +35,62 @@ class CountingCache extends CodeCache {
   }
 }
 
+const unreachable = (): never => {
+  throw new Error("no code is run");
+};
+const HOST: HelperHost = {
+  throwFault: unreachable,
+  mmioRead: unreachable,
+  mmioWrite: unreachable,
+  notifyWrite: unreachable,
+  runsCode: unreachable,
+  portIn: unreachable,
+  portOut: unreachable,
+  readTpr: unreachable,
+  writeTpr: unreachable,
+  readTsc: unreachable,
+  random: unreachable,
+  readMsr: unreachable,
+  writeMsr: unreachable,
+  cpuid: unreachable,
+  ferr: unreachable,
+  smmChanged: unreachable,
+};
+
 export class SmallGuest {
-  readonly helpers = new HelperNumbers();
-  readonly #buffer = new SharedArrayBuffer(GUEST + 2 * PAGE);
-  readonly #u8 = new Uint8Array(this.#buffer);
-  readonly #cache = new CountingCache(this.#buffer, 0, SECTION, MIB, () => {});
+  readonly memory: GuestMemory;
+  readonly helpers: Helpers;
+  /** Address of env. */
+  readonly env: number;
+  /** Offsets of blocks whose code is said to have changed. */
+  readonly changed = new Set<number>();
+  readonly #guest: number;
+  readonly #cache: CountingCache;
   readonly #translator: BlockTranslator;
   readonly #labels: ReadonlyMap<string, number>;
   readonly #hflags: number;
   readonly #end: number;
   readonly #targets = new Map<number, number[]>();
-  /** Blocks whose code is said to have changed. */
-  readonly changed = new Set<number>();
+
+  private constructor(memory: GuestMemory, helpers: Helpers, source: string, bits: 64 | 32) {
+    this.memory = memory;
+    this.helpers = helpers;
+    this.env = memory.reserve("env", SECTION, PAGE);
+    const code = memory.reserve("code", MIB, PAGE);
+    this.#guest = memory.reserve("guest", 2 * PAGE, PAGE);
+    const { bytes, labels } = assemble(`bits ${bits}\n${source}`);
+    memory.u8.set(bytes, this.#guest);
+    this.#labels = labels;
+    this.#end = this.#guest + bytes.length;
+    this.#hflags = MODES[bits];
+    this.#cache = new CountingCache(memory.buffer, this.env, code, MIB, () => {});
+    this.#translator = new BlockTranslator(memory.buffer, this.#cache, OPCODE_ROWS, helpers.numbers, () => true);
+  }
 
   /** `source` starts at the beginning of a page; `bits` is 64 or 32. */
-  constructor(source: string, bits: 64 | 32 = 64) {
-    const { bytes, labels } = assemble(`bits ${bits}\n${source}`);
-    this.#u8.set(bytes, GUEST);
-    this.#labels = labels;
-    this.#end = bytes.length;
-    this.#hflags = MODES[bits];
-    this.#translator = new BlockTranslator(this.#buffer, this.#cache, OPCODE_ROWS, this.helpers, () => true);
+  static async create(source: string, bits: 64 | 32 = 64): Promise<SmallGuest> {
+    const memory = GuestMemory.create({ reserved: SECTION + 8 * MIB, ram: MIB });
+    return new SmallGuest(memory, await loadHelpers(memory.memory, HOST), source, bits);
   }
 
   /** Offset of a label. */
@@ -80,7 +101,7 @@ export class SmallGuest {
   }
 
   block(label: string): TranslationBlock {
-    const phys = GUEST + this.at(label);
+    const phys = this.#guest + this.at(label);
     const known = this.#cache.find(phys, this.#hflags);
     return known ?? this.#translator.translate(this.#source(phys), this.#hflags)!;
   }
@@ -99,7 +120,7 @@ export class SmallGuest {
   }
 
   intermediate({ phys, hflags, insns }: TranslationBlock): IrCode | undefined {
-    if (this.changed.has(phys - GUEST)) return undefined;
+    if (this.changed.has(phys - this.#guest)) return undefined;
     return this.#translator.intermediate(this.#source(phys), hflags, insns);
   }
 
@@ -107,9 +128,9 @@ export class SmallGuest {
     const block = this.block(entry);
     const region = formRegion(block, maxInsns, {
       cache: this.#cache,
-      memory: this.#u8,
+      memory: this.memory.u8,
       intermediate: (of) => this.intermediate(of),
-      locate: (delta) => (block.phys + delta < GUEST + this.#end ? block.phys + delta : undefined),
+      locate: (delta) => (block.phys + delta < this.#end ? block.phys + delta : undefined),
       targets: ({ phys }) => (this.#targets.get(phys) ?? []).map((target) => target - block.phys),
     });
     if (region) makeReducible(region);
@@ -117,6 +138,6 @@ export class SmallGuest {
   }
 
   #source(phys: number): CodeSource {
-    return { phys, bytes: this.#u8, offset: phys, available: PAGE - (phys % PAGE), nextPage: () => 0 };
+    return { phys, bytes: this.memory.u8, offset: phys, available: PAGE - (phys % PAGE), nextPage: () => 0 };
   }
 }
