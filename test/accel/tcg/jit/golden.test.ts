@@ -1,6 +1,6 @@
 /**
- * The programs in test/golden and what becomes of them: NAME.asm is compiled as a region into NAME.ir, NAME.wat and NAME.js. Set
- * QEMU_NEXT_BLESS=1 to write those files from the present code; the change is then there to read.
+ * The programs in test/golden and what becomes of them: NAME.asm is compiled as a region into NAME.ir, NAME.wat and
+ * NAME.js. Set QEMU_NEXT_BLESS=1 to write those files from the present code; the change is then there to read.
  *
  * Comments at a program's head say what its execution has shown: "; taken FROM TO COUNT" of direct exits, "; noted FROM
  * TO..." of computed ones, and "; bits 32". The region begins at the first label.
@@ -76,7 +76,7 @@ const { readWasm } = await wabt();
 
 /** Has a back end compile the region; returns what it shows. */
 function shown<T>(
-  { guest, region }: Compiled,
+  { region }: Compiled,
   create: (table: WebAssembly.Table, show: (text: T) => void) => RegionBackend,
 ): T {
   let result: T | undefined;
