@@ -1,6 +1,6 @@
 /**
  * The JavaScript back end: compiles regions as JavaScript functions. A table of wasm functions takes them only as
- * exports of a module, so a small module imports the functions and exports them again.
+ * exports of a module, so a small module imports each function and exports it again.
  */
 
 import type { Helpers } from "../engine/helpers.ts";
@@ -76,8 +76,8 @@ export class JsBackend implements RegionBackend {
       this.#onSource?.(source);
       return new Function("F", source)(this.#names);
     });
-    exportAgain(functions).forEach((fn, index) => {
-      this.#table.set(requests[index].place, fn);
+    functions.forEach((fn, index) => {
+      this.#table.set(requests[index].place, exportAgain(fn));
     });
     return compiled.map(({ points }) => points);
   }
@@ -87,15 +87,15 @@ export class JsBackend implements RegionBackend {
   }
 }
 
-/** The functions as exports of a wasm module. */
-function exportAgain(functions: readonly RegionFunction[]): RegionFunction[] {
-  const module = new ModuleBuilder();
-  functions.forEach((_, index) => {
-    const imported = module.importFunction("regions", String(index), REGION_TYPE);
-    module.function(REGION_TYPE, new Code(1).get(0).call(imported), String(index));
-  });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
-    regions: Object.fromEntries(functions.entries()),
-  });
-  return functions.map((_, index) => exports[index] as RegionFunction);
+let exporter: WebAssembly.Module | undefined;
+
+/** The function as an export of a wasm module. */
+function exportAgain(fn: RegionFunction): RegionFunction {
+  if (!exporter) {
+    const module = new ModuleBuilder();
+    const imported = module.importFunction("js", "region", REGION_TYPE);
+    module.function(REGION_TYPE, new Code(1).get(0).call(imported), "region");
+    exporter = new WebAssembly.Module(module.encode());
+  }
+  return new WebAssembly.Instance(exporter, { js: { region: fn } }).exports.region as RegionFunction;
 }
