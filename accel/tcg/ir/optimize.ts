@@ -76,8 +76,30 @@ function traitsOf({ name, kind, signature, size }: OpRow): number {
 }
 
 const TRAITS = Int32Array.from(OP_ROWS, traitsOf);
+
+/** How many low bits of an op's result may be set; -1 where that depends on the operands. */
+function resultBits(row: OpRow): number {
+  const { name } = row;
+  if (/^(mov|and(32|64)|or(32|64)|xor(32|64)|shr(32|64)|put8|put16)$|^sel_/.test(name)) return -1;
+  if (name.startsWith("set_")) return 1;
+  if (/^(clz|ctz|popcnt)/.test(name)) return 7;
+  if (/^(ext8u|get8h|ld8u|envld8u)$/.test(name)) return 8;
+  if (/^(ext16u|ld16u|envld16u)$/.test(name)) return 16;
+  return traitsOf(row) & ZERO_HIGH ? 32 : 64;
+}
+
+const RESULT_BITS = Int8Array.from(OP_ROWS, resultBits);
 const { mov: OP_MOV, ext32u: OP_EXT32U, lea32: OP_LEA32, lea64: OP_LEA64 } = OP;
 const { label: OP_LABEL, br: OP_BR, call: OP_CALL, callv: OP_CALLV } = OP;
+
+const { put8: OP_PUT8, put16: OP_PUT16 } = OP;
+const BYTE_EXTENSIONS = new Set([OP.ext8u, OP.ext8s32, OP.ext8s64]);
+/** Extensions: a value of no more bits stays as it is. */
+const KEEPS_BITS = new Int8Array(OP_ROWS.length);
+for (const [name, bits] of Object.entries({ ext8u: 8, ext16u: 16, ext32u: 32 })) KEEPS_BITS[OP[name]] = bits;
+for (const [name, bits] of Object.entries({ ext8s32: 7, ext8s64: 7, ext16s32: 15, ext16s64: 15, ext32s64: 31 })) {
+  KEEPS_BITS[OP[name]] = bits;
+}
 
 /** A set of slots: those in [from, to) and those it has already. */
 function addSlots(set: Int32Array, from: number, to: number): Int32Array {
@@ -142,7 +164,13 @@ export class Optimizer {
   readonly #copy = new Int32Array(SLOTS);
   readonly #copyVersion = new Int32Array(SLOTS);
   readonly #factVersion = new Int32Array(SLOTS);
-  readonly #zeroHigh = new Int32Array(SLOTS);
+  /** How many low bits of a slot may be set. */
+  readonly #bits = new Int8Array(SLOTS);
+  readonly #bitsVersion = new Int32Array(SLOTS);
+  /** The value whose low byte a slot's low byte is. */
+  readonly #byte = new Int32Array(SLOTS);
+  readonly #byteVersion = new Int32Array(SLOTS);
+  readonly #byteSource = new Int32Array(SLOTS);
   #epoch = 0;
   #clock = 0;
   /** Sets of slots: wanted at the present place, and at each label. */
@@ -190,14 +218,70 @@ export class Optimizer {
     if (source < CONST_BASE) this.#copyVersion[slot] = this.#versionOf(source >> 3);
   }
 
+  #bitsOf(ir: IrBuilder, value: Value): number {
+    if (value >= CONST_BASE) {
+      const index = value - CONST_BASE;
+      return ir.constHigh[index] === 0 ? 32 - Math.clz32(ir.constLow[index]) : 64;
+    }
+    const slot = value >> 3;
+    return this.#bitsVersion[slot] === this.#versionOf(slot) ? this.#bits[slot] : 64;
+  }
+
   #isZeroHigh(ir: IrBuilder, value: Value): boolean {
-    if (value >= CONST_BASE) return ir.constHigh[value - CONST_BASE] === 0;
-    return this.#zeroHigh[value >> 3] === this.#versionOf(value >> 3);
+    return this.#bitsOf(ir, value) <= 32;
+  }
+
+  /** How many low bits of the result of op `i` may be set. */
+  #resultBits(ir: IrBuilder, i: number): number {
+    const { a, b, c, e } = ir;
+    const left = this.#bitsOf(ir, a[i]);
+    switch (ir.op[i]) {
+      case OP_MOV:
+        return left;
+      case OP.and32:
+        return Math.min(left, this.#bitsOf(ir, b[i]), 32);
+      case OP.and64:
+        return Math.min(left, this.#bitsOf(ir, b[i]));
+      case OP.or32:
+      case OP.xor32:
+        return Math.min(Math.max(left, this.#bitsOf(ir, b[i])), 32);
+      case OP.or64:
+      case OP.xor64:
+        return Math.max(left, this.#bitsOf(ir, b[i]));
+      case OP.shr32:
+      case OP.shr64: {
+        const width = ir.op[i] === OP.shr32 ? 32 : 64;
+        const count = b[i] >= CONST_BASE ? ir.constLow[b[i] - CONST_BASE] & (width - 1) : 0;
+        return Math.max(Math.min(left, width) - count, 0);
+      }
+      case OP_PUT8:
+        return Math.max(left, 8);
+      case OP_PUT16:
+        return Math.max(left, 16);
+      default:
+        return Math.max(this.#bitsOf(ir, c[i]), this.#bitsOf(ir, e[i]));
+    }
+  }
+
+  /** The value that gives the low byte of `value`. */
+  #byteOf(value: Value): Value {
+    const slot = value >> 3;
+    if (value >= CONST_BASE || this.#byteVersion[slot] !== this.#versionOf(slot)) return value;
+    const source = this.#byte[slot];
+    return source >= CONST_BASE || this.#versionOf(source >> 3) === this.#byteSource[slot] ? source : value;
+  }
+
+  #learnByte(slot: number, source: Value): void {
+    if (source >> 3 === slot) return;
+    this.#byte[slot] = source;
+    this.#byteVersion[slot] = this.#version[slot];
+    if (source < CONST_BASE) this.#byteSource[slot] = this.#versionOf(source >> 3);
   }
 
   #startClock(): void {
     if (this.#clock > CLOCK_LIMIT) {
-      for (const times of [this.#version, this.#copyVersion, this.#factVersion, this.#zeroHigh]) times.fill(0);
+      this.#version.fill(0);
+      for (const facts of [this.#factVersion, this.#bitsVersion, this.#byteVersion]) facts.fill(0);
       this.#clock = 0;
     }
     this.#forget();
@@ -230,10 +314,13 @@ export class Optimizer {
         this.#written(slot + 1);
         continue;
       }
-      const zeroHigh = code === OP_MOV ? this.#isZeroHigh(ir, a[i]) : (now & ZERO_HIGH) !== 0;
+      let bits = RESULT_BITS[code];
+      if (bits < 0) bits = this.#resultBits(ir, i);
       this.#written(slot);
-      if (zeroHigh) this.#zeroHigh[slot] = this.#version[slot];
+      this.#bits[slot] = bits;
+      this.#bitsVersion[slot] = this.#version[slot];
       if (code === OP_MOV) this.#learnMov(target, a[i]);
+      else if (code === OP_PUT8) this.#learnByte(slot, b[i]);
     }
   }
 
@@ -258,7 +345,20 @@ export class Optimizer {
       const result = fold(code, x, y);
       if (result) return this.#toMov(ir, i, ir.const(result.low, result.high));
     }
-    if (code === OP.ext32u && this.#isZeroHigh(ir, left)) return this.#toMov(ir, i, left);
+    if (KEEPS_BITS[code] !== 0) return this.#simplifyExtension(ir, i);
+    if (code === OP_PUT8 || code === OP_PUT16) {
+      const width = code === OP_PUT8 ? 8 : 16;
+      if (this.#bitsOf(ir, left) > width) return code;
+      op[i] = code === OP_PUT8 ? OP.ext8u : OP.ext16u;
+      a[i] = right;
+      b[i] = NONE;
+      return this.#simplifyExtension(ir, i);
+    }
+    if (code === OP.and32 && right >= CONST_BASE) {
+      const bits = this.#bitsOf(ir, left);
+      const all = bits >= 32 ? -1 : (1 << bits) - 1;
+      if (bits <= 32 && (all & ~ir.constLow[right - CONST_BASE]) === 0) return this.#toMov(ir, i, left);
+    }
     if (left === right && (code === OP.xor32 || code === OP.xor64 || code === OP.sub32 || code === OP.sub64)) {
       return this.#toMov(ir, i, ir.const(0));
     }
@@ -273,6 +373,13 @@ export class Optimizer {
       b[i] = left;
     }
     return code;
+  }
+
+  /** An extension of what needs none is a copy. */
+  #simplifyExtension(ir: IrBuilder, i: number): number {
+    const { op, a } = ir;
+    if (BYTE_EXTENSIONS.has(op[i])) a[i] = this.#byteOf(a[i]);
+    return this.#bitsOf(ir, a[i]) <= KEEPS_BITS[op[i]] ? this.#toMov(ir, i, a[i]) : op[i];
   }
 
   #simplifyLea(ir: IrBuilder, i: number): number {

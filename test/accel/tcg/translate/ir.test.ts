@@ -89,6 +89,12 @@ test("a test of a register by itself is one branch", () => {
   assert.is(ops("test cx, cx\nje $"), `mov mov br_tsteq32 ${JUMP}`);
 });
 
+test("extensions of what is narrow already cost nothing", () => {
+  assert.is(ops("movzx eax, byte [rbx]\nmovzx ecx, al"), "ld8u mov lea64 exit_chain");
+  assert.is(ops("cmp rbx, rcx\nsetl al\nmovzx eax, al\nadd rbx, rcx"), "set_lt64 add64 mov mov mov lea64 exit_chain");
+  assert.is(ops("xor eax, eax\ncmp rbx, rcx\nsetb al"), "sub64 mov set_ltu64 mov lea64 exit_chain");
+});
+
 test("a product is not looked at for flags that nobody wants", () => {
   assert.is(ops("imul rax, rbx\nmov [rcx], rax"), "mul64 mov mov mov st64 mov lea64 exit_chain");
   assert.is(ops("imul eax, ebx, 10\nadd eax, 1"), "mul32 add32 mov mov mov lea64 exit_chain");
