@@ -8,6 +8,7 @@ import type { GuestBlock, GuestMemory } from "../../core/memory/guest-memory.ts"
 import { type RamLayout, ramRanges } from "./e820.ts";
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 const FOUR_GIB = 2 ** 32;
 const VIDEO_HOLE = 0xa0000;
 const VIDEO_HOLE_SIZE = 128 * KIB;
@@ -34,7 +35,7 @@ export function mapMemory(memory: GuestMemory, layout: RamLayout, bios: Uint8Arr
       space.map(base === 0 ? "ram-below-4g" : "ram-above-4g", base, size, { kind: "ram", block: ram, offset });
       offset += size;
     }
-    mapHole(space);
+    mapHole(space, "video-hole", VIDEO_HOLE, VIDEO_HOLE_SIZE);
     const optionRoms = memory.allocateBlock("pc.rom", OPTION_ROM_AREA_SIZE, true);
     space.map("pc.rom", OPTION_ROM_AREA, OPTION_ROM_AREA_SIZE, { kind: "rom", block: optionRoms }, ROM_PRIORITY);
     if (!bios) return;
@@ -43,14 +44,14 @@ export function mapMemory(memory: GuestMemory, layout: RamLayout, bios: Uint8Arr
     space.map("pc.bios", FOUR_GIB - bios.length, bios.length, { kind: "rom", block: rom }, ROM_PRIORITY);
     const isaSize = Math.min(bios.length, ISA_BIOS_SIZE);
     const isa = { kind: "rom", block: rom, offset: bios.length - isaSize } as const;
-    space.map("isa-bios", 0x100000 - isaSize, isaSize, isa, ROM_PRIORITY);
+    space.map("isa-bios", MIB - isaSize, isaSize, isa, ROM_PRIORITY);
+    if (isaSize < ISA_BIOS_SIZE) mapHole(space, "isa-hole", MIB - ISA_BIOS_SIZE, ISA_BIOS_SIZE - isaSize);
   });
   return { space, ram, bios: rom };
 }
 
-/** Without a display adapter nothing answers where its memory would be. */
-function mapHole(space: AddressSpace): void {
+/** Bus addresses where nothing answers: video memory without a display adapter, and below a small firmware. */
+function mapHole(space: AddressSpace, name: string, base: number, length: number): void {
   const handler = { read: () => 0xffffffff, write: () => {} };
-  const region = { name: "video-hole", length: VIDEO_HOLE_SIZE, handler };
-  space.map("video-hole", VIDEO_HOLE, VIDEO_HOLE_SIZE, { kind: "io", region }, ROM_PRIORITY);
+  space.map(name, base, length, { kind: "io", region: { name, length, handler } }, ROM_PRIORITY);
 }

@@ -13,6 +13,7 @@ import { exceptions } from "./programs/exceptions.ts";
 import { gates } from "./programs/gates.ts";
 import { interrupts } from "./programs/interrupts.ts";
 import { longMode } from "./programs/long-mode.ts";
+import { memory } from "./programs/memory.ts";
 import { modifiedCode } from "./programs/modified-code.ts";
 import { pae } from "./programs/pae.ts";
 import { paging } from "./programs/paging.ts";
@@ -46,6 +47,7 @@ for (const program of [
   virtual8086,
   exceptions,
   gates,
+  memory,
   interrupts,
   debug,
   breakpoints,

@@ -170,9 +170,14 @@ export class Translator {
     this.ir.beginInsn(this.insnStart, this.ccOp);
   }
 
+  /** Going on with the next instruction does not wrap in 16-bit code: it runs into the limit. */
+  get #sequential(): number {
+    return this.code64 ? 8 : 4;
+  }
+
   /** Ends a block that did not end by itself: goes on with the next instruction. */
   finish(): void {
-    if (!this.ended) this.#jumpTo(this.insnEnd, 0, this.code64 ? 8 : this.code32 ? 4 : 2);
+    if (!this.ended) this.#jumpTo(this.insnEnd, 0, this.#sequential);
   }
 
   // ---- registers
@@ -629,7 +634,7 @@ export class Translator {
     const taken = this.ir.label();
     this.syncCc();
     this.branchOn(test, taken);
-    this.#jumpTo(this.insnEnd, 0, this.code64 ? 8 : this.code32 ? 4 : 2, false);
+    this.#jumpTo(this.insnEnd, 0, this.#sequential, false);
     this.ir.bind(taken);
     this.#jumpTo(this.insnEnd + displacement, 1, opSize);
   }

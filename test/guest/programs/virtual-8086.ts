@@ -63,7 +63,7 @@ v86(
 );
 v86(
   "IRET with IOPL 3 keeps IOPL and VM",
-  "pushf\nand word [bp - 2], 0\npushf\npop ax\nand ax, 0x0fff\npush ax\npush cs\npush .iret_to - image\niret\n.iret_to: nop",
+  "pushf\npushf\npop ax\nand ax, 0x0fff\npush ax\npush cs\npush .iret_to - image\niret\n.iret_to: nop",
   FINISHED,
   IOPL3,
 );
