@@ -40,7 +40,9 @@ const TAG_READ = 0;
 const TAG_WRITE = 8;
 const TAG_FETCH = 16;
 const ADDEND = 24;
-const PLACE = 1;
+const PLACES = 3;
+/** Of the code memory, for each region. */
+const REGION_ROOM = 65536;
 /** Addresses are checked for being canonical. */
 const EFER_LMA = 0x400n;
 const MAX_BLOCKS = 100_000;
@@ -54,6 +56,7 @@ export const CODE_PAGE = 0x10000;
 
 export const BACKENDS = ["interp", "wasm", "js"] as const;
 export type Backend = (typeof BACKENDS)[number];
+export type CompilingBackend = Exclude<Backend, "interp">;
 
 /** A block, `delta` bytes after CODE_PAGE, of one guest instruction for each entry of `ir.insnOp`. */
 export interface IrBlock {
@@ -85,6 +88,26 @@ export interface IrMachine {
   runBlocks(backend: Backend, blocks: readonly IrBlock[]): Outcome;
   /** The region that the blocks make. */
   region(blocks: readonly IrBlock[]): Region;
+  /** Compiles blocks as the region with a number below PLACES. */
+  compile(backend: CompilingBackend, blocks: readonly IrBlock[], number?: number): CompiledBlocks;
+  /** Writes a block as interpreter code and returns its address. */
+  lower(ir: IrCode): number;
+  /** Makes the state that of a start at CODE_PAGE. */
+  start(): void;
+  /** Runs the interpreter from a code address; returns the exit reason. */
+  interpret(pc: number): number;
+  /** The memory as words. */
+  readonly words: Int32Array;
+  /** Makes a page of code seem to be mapped elsewhere. */
+  moveCode(delta: number): void;
+}
+
+export interface CompiledBlocks {
+  /** Address of the interpreter code that runs the region. */
+  readonly code: number;
+  /** Address of its exit number `index`. */
+  cell(index: number): number;
+  readonly points: Int32Array;
 }
 
 export async function createIrMachine(): Promise<IrMachine> {
@@ -124,7 +147,7 @@ export async function createIrMachine(): Promise<IrMachine> {
     random: never,
   });
   const pages = memory.buffer.byteLength / 65536;
-  const regions = new WebAssembly.Table({ element: "anyfunc", initial: PLACE + 1 });
+  const regions = new WebAssembly.Table({ element: "anyfunc", initial: PLACES });
   const { exports } = new WebAssembly.Instance(
     new WebAssembly.Module(generateInterpreter(pages, helpers.table.length)),
     {
@@ -137,7 +160,7 @@ export async function createIrMachine(): Promise<IrMachine> {
   const lowerer = new Lowerer(memory.buffer);
   lowerer.lowerLookup(lookup);
   const ir = new IrBuilder(helpers.numbers);
-  const backends: Record<Exclude<Backend, "interp">, RegionBackend> = {
+  const backends: Record<CompilingBackend, RegionBackend> = {
     wasm: new WasmBackend(memory.memory, helpers, regions, lookup),
     js: new JsBackend(memory.memory, helpers, regions, lookup, env),
   };
@@ -201,12 +224,33 @@ export async function createIrMachine(): Promise<IrMachine> {
     return { exit: EXIT_FAULT, faultAt };
   };
 
+  const compile = (backend: CompilingBackend, blocks: readonly IrBlock[], number = 1): CompiledBlocks => {
+    const made = region(blocks);
+    const at = code + MIB / 2 + number * REGION_ROOM;
+    const cell = (index: number): number => at + 16 * (index + 1);
+    const [points] = backends[backend].compile([{ region: made, place: number, cell }]);
+    lowerer.lowerRegion(at, number, number);
+    for (let index = 0; index < countCells(made); index++) lowerer.clearCell(cell(index));
+    return { code: at, cell, points };
+  };
+
   return {
     ir,
     state,
     data,
     deviceWrites,
     region,
+    compile,
+    start: enter,
+    words: new Int32Array(memory.buffer),
+    lower(of) {
+      lowerer.lower(of as IrBuilder, code, [], of.insnOp.length);
+      return code;
+    },
+    interpret: (pc) => interpret(env, pc),
+    moveCode(delta) {
+      memory.view.setUint32(entryOf(CODE_PAGE + delta) + ADDEND, block.address - CODE_PAGE - delta, true);
+    },
     run() {
       enter();
       lowerer.lower(ir, code, [], 1);
@@ -214,24 +258,17 @@ export async function createIrMachine(): Promise<IrMachine> {
     },
     runBlocks(backend, blocks) {
       const byDelta = new Map(blocks.map((entry) => [entry.delta, entry]));
-      const compiled = code + MIB / 2;
-      let points: Int32Array | undefined;
-      if (backend !== "interp") {
-        const made = region(blocks);
-        const cell = (index: number): number => compiled + 16 * (index + 1);
-        [points] = backends[backend].compile([{ region: made, place: PLACE, cell }]);
-        lowerer.lowerRegion(compiled, PLACE, 1);
-        for (let index = 0; index < countCells(made); index++) lowerer.clearCell(cell(index));
-      }
+      const compiled = backend === "interp" ? undefined : compile(backend, blocks);
       enter();
       for (let count = 0; count < MAX_BLOCKS; count++) {
         const delta = Number(state.rip) - CODE_PAGE;
         const next = byDelta.get(delta);
         if (!next) throw new RangeError(`no block at ${delta}`);
         let outcome: Outcome;
-        if (delta === 0 && points) {
-          const exit = interpret(env, compiled);
+        if (delta === 0 && compiled) {
+          const exit = interpret(env, compiled.code);
           const point = state.opPointer * 2;
+          const { points } = compiled;
           outcome = exit === EXIT_FAULT ? faulted(points[point], points[point + 1]) : { exit, faultAt: undefined };
         } else outcome = interpretBlock(next);
         if (outcome.exit !== EXIT_LINK && outcome.exit !== EXIT_LOOKUP) return outcome;
