@@ -8,8 +8,8 @@
 
 import type { Value } from "../ir/builder.ts";
 import type { Code, ValueType } from "./encoder.ts";
-import { FLAG_INTRINSICS } from "./intrinsics-flags.ts";
 import { FLOAT_INTRINSICS } from "./intrinsics-float.ts";
+import { INTEGER_INTRINSICS } from "./intrinsics-integer.ts";
 import { VECTOR_INTRINSICS } from "./intrinsics-vector.ts";
 
 /** Where the operands are: what the emitter of an intrinsic works with. Each push returns the code, to go on with. */
@@ -36,8 +36,8 @@ export interface Site {
 }
 
 export interface Intrinsic {
-  /** What is left on the stack: the destination vector, the call's result, or arithmetic flags for ccSrc (i64). */
-  readonly result: "vector" | "value" | "flags";
+  /** What is left on the stack: the destination vector, the call's result, arithmetic flags for ccSrc, RAX and RDX. */
+  readonly result: "vector" | "value" | "flags" | "registers";
   readonly guarded: boolean;
   emit(site: Site): void;
 }
@@ -55,7 +55,7 @@ export type Choice = (arguments_: Arguments) => Intrinsic | undefined;
 const CHOICES = new Map<string, Choice>([
   ...Object.entries(VECTOR_INTRINSICS),
   ...Object.entries(FLOAT_INTRINSICS),
-  ...Object.entries(FLAG_INTRINSICS),
+  ...Object.entries(INTEGER_INTRINSICS),
 ]);
 
 export function intrinsicFor(helper: string, arguments_: Arguments): Intrinsic | undefined {

@@ -47,6 +47,8 @@ const ENV_LOCAL = 0;
 /** Result inside a region: goes on at env.rip, wherever that is. */
 const DYNAMIC_EXIT = 15;
 const CS = 1;
+const RAX = 0;
+const RDX = 2;
 const TAG_READ = 0;
 const TAG_WRITE = 8;
 const TAG_FETCH = 16;
@@ -244,8 +246,9 @@ class RegionCompiler {
   }
 
   #scanCall(ir: IrCode, i: number): void {
-    const { vector, anything, writes, xmm } = this.#effect(ir, i);
+    const { vector, anything, reads, writes, xmm } = this.#effect(ir, i);
     if (anything) return;
+    if (this.#intrinsic(ir, i)) this.#used.low |= reads;
     this.#used.high |= xmm;
     this.#written.low |= writes;
     this.#used.low |= writes;
@@ -305,7 +308,7 @@ class RegionCompiler {
       const intrinsic = KIND[ir.op[i]] === "call" ? this.#intrinsic(ir, i) : undefined;
       if (intrinsic) {
         if (intrinsic.result === "vector") this.#mark(makes, places(ir, i)[0]);
-        else if (intrinsic.result === "flags") makes.low |= this.#effect(ir, i).writes;
+        else makes.low |= this.#effect(ir, i).writes;
       } else if (KIND[ir.op[i]] === "call") {
         const spill = this.#spillSet(ir, i, this.#effect(ir, i), EVERYTHING);
         makes.low &= ~spill.low;
@@ -954,7 +957,10 @@ class RegionCompiler {
     emit(site);
     if (result === "vector") this.#assign(destination, "v");
     else if (result === "value") this.#assign(ir.d[i], "l");
-    else {
+    else if (result === "registers") {
+      this.#assign(regOffset(RDX), "l");
+      this.#assign(regOffset(RAX), "l");
+    } else {
       this.#assign(ENV.ccSrc, "l");
       code.i64(CC_EFLAGS);
       this.#assign(ENV.ccOp, "l");

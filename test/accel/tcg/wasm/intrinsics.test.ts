@@ -2,7 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { CC_EFLAGS, ENV, xmmOffset } from "../../../../accel/tcg/env.ts";
+import { CC_ADD, CC_CARRY, CC_EFLAGS, CC_POPCNT, ENV, regOffset, xmmOffset } from "../../../../accel/tcg/env.ts";
 import { effectOf } from "../../../../accel/tcg/jit/effects.ts";
 import { Code, I32, I64, ModuleBuilder, type ValueType } from "../../../../accel/tcg/wasm/encoder.ts";
 import { INTRINSIC_HELPERS, intrinsicFor, type Site } from "../../../../accel/tcg/wasm/intrinsics.ts";
@@ -83,8 +83,10 @@ declare("cvtdq2ps", [0], [2, 4]);
 declare("cvtps2dq", [0, 1], [4]);
 declare("cvtpd2dq", [0, 1], [2]);
 declare("mulHighUnsigned mulHighSigned", [VARIABLE], [VARIABLE], [0]);
+declare("divideUnsigned divideSigned", [VARIABLE], [0], [4, 8]);
+declare("computeCarry", [0], [0], [0]);
 
-// ---- functions (env, a, b) -> whether the fast way was taken; the result of a call goes to env.ccDst
+// ---- functions (env, a, b) -> whether the fast way was taken; the result of a call goes to env.star
 
 function build(cpu: TestCpu): ((env: number, a: bigint, b: bigint) => number)[] {
   const module = new ModuleBuilder();
@@ -127,8 +129,12 @@ function compile({ helper, a, b, imm }: Case): Code {
   code.get(0);
   intrinsic.emit(site);
   if (intrinsic.result === "vector") code.v128Store(imm & 0xffff);
-  else if (intrinsic.result === "value") code.memory(W.i64_store, ENV.ccDst);
-  else code.memory(W.i64_store, ENV.ccSrc).get(0).i64(CC_EFLAGS).memory(W.i64_store, ENV.ccOp);
+  else if (intrinsic.result === "value") code.memory(W.i64_store, ENV.star);
+  else if (intrinsic.result === "registers") {
+    const remainder = code.local(I64);
+    code.set(remainder).memory(W.i64_store, regOffset(0));
+    code.get(0).get(remainder).memory(W.i64_store, regOffset(2));
+  } else code.memory(W.i64_store, ENV.ccSrc).get(0).i64(CC_EFLAGS).memory(W.i64_store, ENV.ccOp);
   code.i32(1).op(W.return).end().i32(0);
   return code;
 }
@@ -216,6 +222,7 @@ function operand(kind: number): bigint {
 }
 const KINDS = 11;
 
+const CC_OPS = [CC_EFLAGS, ...upTo(CC_POPCNT + 1).slice(CC_ADD)];
 const MXCSR = [0x1f80, 0x1fa0, 0x1fa0, 0x1fbf, 0x3fa0, 0x5fa0, 0x7fa0, 0x9fa0, 0x1fe0, 0x1f20, 0x0020, 0x1e80];
 
 test("each helper with intrinsics is tried", () => {
@@ -258,8 +265,16 @@ test("the same results as the helpers'", () => {
       }
       if (below(8) === 0) image.copyWithin(SOURCE, DESTINATION, DESTINATION + 16);
       view.setUint32(env + ENV.mxcsr, MXCSR[below(MXCSR.length)], true);
-      view.setBigUint64(env + ENV.ccSrc, random64(), true);
-      view.setBigUint64(env + ENV.ccDst, 0n, true);
+      view.setBigUint64(env + ENV.ccOp, BigInt(CC_OPS[below(CC_OPS.length)] | (below(8) === 0 ? CC_CARRY : 0)), true);
+      for (const slot of [ENV.ccDst, ENV.ccSrc, ENV.ccSrc2, ENV.ccCarry])
+        view.setBigUint64(env + slot, operand(kind), true);
+      const rax = operand(kind);
+      view.setBigUint64(env + regOffset(0), rax, true);
+      view.setBigUint64(
+        env + regOffset(2),
+        [0n, operand(kind), BigInt(below(9)), rax >> 63n ? ~0n : 0n][below(4)],
+        true,
+      );
       const a = one.a === VARIABLE ? operand(below(4) === 0 ? below(KINDS) : kind) : BigInt(one.a);
       const b = one.b === VARIABLE ? operand(kind) : BigInt(one.b);
       cpu.state.excVector = -1;
@@ -267,7 +282,7 @@ test("the same results as the helpers'", () => {
       let faulted = false;
       try {
         const value = BigInt.asUintN(64, cpu.helpers[helper](env, a, b, imm) as bigint);
-        if (result === "value") view.setBigUint64(env + ENV.ccDst, value, true);
+        if (result === "value") view.setBigUint64(env + ENV.star, value, true);
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         faulted = true;
