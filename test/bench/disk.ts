@@ -65,7 +65,7 @@ export const debianDisk: Guest = {
     return async (emulator) => {
       let typed: number | undefined;
       const watched = await watch(emulator.command(options), {
-        seconds: 600,
+        seconds: 900,
         answers: [{ when: PROMPT, type: "work\n" }],
         onAnswer: (at) => (typed = at),
       });
