@@ -16,7 +16,9 @@ export interface Effect {
   readonly throws: boolean;
   /** It may store to guest memory, and so to code. */
   readonly stores: boolean;
-  /** All registers, vectors, the TLB in use. */
+  /** It may put another TLB to use. */
+  readonly tlb: boolean;
+  /** All registers and vectors. */
   readonly anything: boolean;
 }
 
@@ -27,6 +29,7 @@ const CC_SRC = 1 << 18;
 const RAX = 1 << 0;
 const RCX = 1 << 1;
 const RDX = 1 << 2;
+const RBX = 1 << 3;
 const RSI = 1 << 6;
 const RDI = 1 << 7;
 
@@ -37,9 +40,19 @@ const ANYTHING: Effect = {
   xmm: 0xffff,
   throws: true,
   stores: true,
+  tlb: true,
   anything: true,
 };
-const PURE: Effect = { reads: 0, writes: 0, vector: false, xmm: 0, throws: false, stores: false, anything: false };
+const PURE: Effect = {
+  reads: 0,
+  writes: 0,
+  vector: false,
+  xmm: 0,
+  throws: false,
+  stores: false,
+  tlb: false,
+  anything: false,
+};
 const FAULTS: Effect = { ...PURE, throws: true };
 const VECTOR: Effect = { ...PURE, vector: true };
 
@@ -49,10 +62,23 @@ function declare(effect: Effect, names: string): void {
   for (const name of names.split(/\s+/)) EFFECTS.set(name, effect);
 }
 
-declare(PURE, "mulHighUnsigned mulHighSigned crc32 pdep pext");
+declare(PURE, "mulHighUnsigned mulHighSigned crc32 pdep pext sti");
+declare({ ...PURE, tlb: true }, "setAlignmentCheck");
 declare({ ...PURE, reads: FLAG_SLOTS }, "computeFlags computeFlagsOf computeCarry");
 declare(FAULTS, "segmentCheck checkAligned16 probeStore raiseException raiseExceptionError ldmxcsr mmxEnter emms");
+declare(FAULTS, "readSegmentBase writeSegmentBase");
+declare({ ...FAULTS, reads: FLAG_SLOTS }, "pushfImage");
 declare({ ...FAULTS, reads: RAX | RDX, writes: RAX | RDX }, "divideUnsigned divideSigned");
+declare({ ...FAULTS, writes: RAX | RCX | RDX }, "rdtsc");
+declare(
+  {
+    ...FAULTS,
+    reads: RAX | RCX | RDX | RBX | FLAG_SLOTS,
+    writes: RAX | RDX | CC_OP | CC_SRC,
+    stores: true,
+  },
+  "cmpxchg8b cmpxchg16b",
+);
 declare(
   {
     ...FAULTS,

@@ -546,10 +546,9 @@ ${this.#lines.join("\n")}
     const call = `${name}(${a.low}, ${a.high}, ${b.low}, ${b.high}, ${ir.e[i]})`;
     if (result) this.#assign(ir.d[i], { low: call, high: this.#word(RESULT_HIGH) });
     else this.#emit(`${call};`);
-    if (effect.anything) {
-      this.#reload(this.#use.used & ~(result ? slotSet(ir.d[i]) : 0));
-      this.#loadTlb();
-    } else this.#reload(effect.writes & this.#use.used);
+    if (effect.anything) this.#reload(this.#use.used & ~(result ? slotSet(ir.d[i]) : 0));
+    else this.#reload(effect.writes & this.#use.used);
+    if (effect.tlb) this.#loadTlb();
   }
 }
 

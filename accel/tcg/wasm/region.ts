@@ -995,12 +995,12 @@ class RegionCompiler {
     else code.op(W.drop);
     if (anything) {
       this.#reload(result ? this.#without(this.#used, ir.d[i]) : this.#used);
-      this.#loadTlb();
     } else {
       const changed: Dirty = { low: effect.writes & this.#used.low, high: 0 };
       if (vector) this.#mark(changed, places(ir, i)[0]);
       this.#reload(changed);
     }
+    if (effect.tlb) this.#loadTlb();
     for (const temp of temps) code.get(ENV_LOCAL).v128Load(homeOf(temp)).set(this.#local(temp));
   }
 
