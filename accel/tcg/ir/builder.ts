@@ -25,6 +25,15 @@ export const NONE = -1;
 const PURE = ["mulHighUnsigned", "mulHighSigned", "crc32", "pdep", "pext"];
 /** The same, but they also look at ccOp, ccDst, ccSrc and ccSrc2. */
 const FLAG_READERS = ["computeFlags", "computeFlagsOf", "computeCarry"];
+/** Helpers that raise an exception or do nothing. */
+const CHECKS = [
+  "segmentCheck",
+  "checkCodeLimit",
+  "checkAligned16",
+  "probeStore",
+  "raiseException",
+  "raiseExceptionError",
+];
 
 /** The ops of a block as they stand; see IrBuilder for the fields. */
 export interface IrCode {
@@ -46,6 +55,7 @@ export interface IrCode {
 export const HELPER_ANYTHING = 0;
 export const HELPER_PURE = 1;
 export const HELPER_READS_FLAGS = 2;
+export const HELPER_CHECKS = 3;
 
 /** The first `count` numbers. A plain array is cheaper to make than a typed one of this size. */
 function copyOf(from: ArrayLike<number>, count: number): number[] {
@@ -90,6 +100,7 @@ export class IrBuilder {
     for (const [name, number] of helpers) {
       if (PURE.includes(name)) this.helperEffects[number] = HELPER_PURE;
       if (FLAG_READERS.includes(name)) this.helperEffects[number] = HELPER_READS_FLAGS;
+      if (CHECKS.includes(name)) this.helperEffects[number] = HELPER_CHECKS;
     }
   }
 

@@ -13,6 +13,8 @@ import { CC_ADC, CC_ADCX, CC_CARRY, CC_DYNAMIC, CC_EFLAGS, CC_IMUL, CC_LOGIC, CC
 import {
   CONST_BASE,
   HELPER_ANYTHING,
+  HELPER_CHECKS,
+  HELPER_PURE,
   HELPER_READS_FLAGS,
   type IrBuilder,
   MAX_OPS,
@@ -49,6 +51,7 @@ const SELECT = 1 << 9;
 const FOLDS = 1 << 10;
 const ENV_ACCESS = 1 << 11;
 const COMMUTES = 1 << 12;
+const CALL = 1 << 13;
 
 const ZERO_HIGH_NAMES = ["ext32u", "lea32", "ld8u", "ld16u", "ld32u", "envld8u", "envld16u", "envld32u"];
 
@@ -71,6 +74,7 @@ function traitsOf({ name, kind, signature, size }: OpRow): number {
   if (is("select")) traits |= SELECT;
   if (kind === "pure" && !vector) traits |= FOLDS;
   if (is("envLoad", "envStore")) traits |= ENV_ACCESS;
+  if (is("call")) traits |= CALL;
   if (/^(add|mul|and|or|xor)(32|64)$/.test(name)) traits |= COMMUTES;
   return traits;
 }
@@ -90,7 +94,7 @@ function resultBits(row: OpRow): number {
 
 const RESULT_BITS = Int8Array.from(OP_ROWS, resultBits);
 const { mov: OP_MOV, ext32u: OP_EXT32U, lea32: OP_LEA32, lea64: OP_LEA64 } = OP;
-const { label: OP_LABEL, br: OP_BR, call: OP_CALL, callv: OP_CALLV } = OP;
+const { label: OP_LABEL, br: OP_BR, call: OP_CALL } = OP;
 
 const { put8: OP_PUT8, put16: OP_PUT16 } = OP;
 const BYTE_EXTENSIONS = new Set([OP.ext8u, OP.ext8s32, OP.ext8s64]);
@@ -301,10 +305,8 @@ export class Optimizer {
       let code = op[i];
       if (traits & FOLDS) code = this.#simplify(ir, i);
       else if (code === OP_LEA32 || code === OP_LEA64) code = this.#simplifyLea(ir, i);
-      else if (code === OP_LABEL || code === OP_CALLV) {
-        this.#forget();
-        continue;
-      } else if (code === OP_CALL && ir.helperEffects[c[i]] === HELPER_ANYTHING) this.#forget();
+      else if (code === OP_LABEL) this.#forget();
+      else if (traits & CALL && ir.helperEffects[c[i]] === HELPER_ANYTHING) this.#forget();
       const now = TRAITS[code];
       if (!(now & WRITES)) continue;
       const target = d[i];
@@ -458,11 +460,12 @@ export class Optimizer {
         continue;
       }
       const vector = traits & VECTOR;
-      const effects = code === OP_CALL ? ir.helperEffects[c[i]] : HELPER_ANYTHING;
+      const effects = traits & CALL ? ir.helperEffects[c[i]] : HELPER_CHECKS;
       if (traits & WRITES) {
         const slot = d[i] >> 3;
         const wanted = this.#isLive(slot) || (vector !== 0 && this.#isLive(slot + 1));
-        if ((!wanted && (!(traits & MAY_FAULT) || effects !== HELPER_ANYTHING)) || (code === OP_MOV && a[i] === d[i])) {
+        const removable = !(traits & MAY_FAULT) || effects === HELPER_PURE || effects === HELPER_READS_FLAGS;
+        if ((!wanted && removable) || (code === OP_MOV && a[i] === d[i])) {
           keep[i] = DROP;
           continue;
         }
@@ -470,9 +473,9 @@ export class Optimizer {
         if (vector) this.#setDead(slot + 1);
       }
       if (effects === HELPER_READS_FLAGS) for (const slot of FLAG_SLOTS[CC_DYNAMIC]) this.#setLive(slot);
-      else if (traits & MAY_FAULT && effects === HELPER_ANYTHING) {
-        if (code === OP_CALL || code === OP_CALLV) this.#addLive(VISIBLE);
-        else this.#addLive(ARCHITECTURAL[ir.insnCcOp[insn] ?? CC_DYNAMIC]);
+      else if (effects === HELPER_ANYTHING) this.#addLive(VISIBLE);
+      else if (traits & MAY_FAULT && effects === HELPER_CHECKS) {
+        this.#addLive(ARCHITECTURAL[ir.insnCcOp[insn] ?? CC_DYNAMIC]);
       }
       if ((code === OP_MOV || code === OP_EXT32U) && a[i] < CONST_BASE && !this.#isLive(a[i] >> 3)) keep[i] = LAST_USE;
       if (traits & READS_A) this.#use(a[i], traits & RESOLVES_A ? 0 : vector);
