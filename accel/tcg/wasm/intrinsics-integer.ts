@@ -1,6 +1,7 @@
 /** Intrinsics of integer arithmetic and flags: see assembly/integer.ts and flags.ts for what the helpers do. */
 
 import { CC_ADCX, CC_ADD, CC_DEC, CC_EFLAGS, CC_INC, CC_LOGIC, CC_SAR, CC_SUB, ENV, regOffset } from "../env.ts";
+import type { Value } from "../ir/builder.ts";
 import { I32, I64 } from "./encoder.ts";
 import type { Choice, Intrinsic, Site } from "./intrinsics.ts";
 import { W } from "./opcodes.ts";
@@ -83,7 +84,7 @@ function divideLocals(site: Site, dividend: number, divisor: number, divide: num
 /** Dividends of 128 bits whose upper half says nothing new, and of 64 bits. Whatever raises #DE takes the slow arm. */
 const divideUnsigned: Choice = ({ imm }) => {
   if (imm < 4) return undefined;
-  return guarded("registers", (site) => {
+  return guarded("registers", [RAX, RDX], (site) => {
     const { code } = site;
     const dividend = site.local(I64);
     const divisor = site.local(I64);
@@ -106,7 +107,7 @@ const divideUnsigned: Choice = ({ imm }) => {
 
 const divideSigned: Choice = ({ imm }) => {
   if (imm < 4) return undefined;
-  return guarded("registers", (site) => {
+  return guarded("registers", [RAX, RDX], (site) => {
     const { code } = site;
     const dividend = site.local(I64);
     const divisor = site.local(I64);
@@ -139,7 +140,7 @@ const CARRY_IN_SOURCE = [CC_EFLAGS, CC_INC, CC_DEC, CC_SAR].reduce((set, cc) => 
  * CF for the kinds that come up most. Where ccOp is a constant on the way to here, the engine that compiles this keeps
  * one case.
  */
-const computeCarry: Intrinsic = guarded("value", (site) => {
+const computeCarry: Intrinsic = guarded("value", [ENV.ccOp, ENV.ccDst, ENV.ccSrc], (site) => {
   const { code } = site;
   const op = site.local(I32);
   const kind = site.local(I32);

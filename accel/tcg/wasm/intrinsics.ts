@@ -39,6 +39,8 @@ export interface Intrinsic {
   /** What is left on the stack: the destination vector, the call's result, arithmetic flags for ccSrc, RAX and RDX. */
   readonly result: "vector" | "value" | "flags" | "registers";
   readonly guarded: boolean;
+  /** Slots it reads. */
+  readonly slots?: readonly Value[];
   emit(site: Site): void;
 }
 

@@ -246,9 +246,9 @@ class RegionCompiler {
   }
 
   #scanCall(ir: IrCode, i: number): void {
-    const { vector, anything, reads, writes, xmm } = this.#effect(ir, i);
+    const { vector, anything, writes, xmm } = this.#effect(ir, i);
     if (anything) return;
-    if (this.#intrinsic(ir, i)) this.#used.low |= reads;
+    for (const slot of this.#intrinsic(ir, i)?.slots ?? []) this.#mark(this.#used, slot);
     this.#used.high |= xmm;
     this.#written.low |= writes;
     this.#used.low |= writes;
