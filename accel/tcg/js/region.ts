@@ -164,7 +164,7 @@ ${this.#lines.join("\n")}
     return { low: "u", high: this.#code64 ? "U" : "0" };
   }
 
-  /** Writes a slot whose new value does not depend on its old one, or on one half of it only through the other's end. */
+  /** Writes a slot, the low half first: the high half must not depend on what that was. */
   #assign(slot: Value, { low, high }: Pair): void {
     const place = this.#place(slot);
     this.#emit(`${place.low} = ${low}; ${place.high} = ${high};`);

@@ -2,7 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ENV, regOffset } from "../../../../accel/tcg/env.ts";
+import { ENV, HF_CS32, HF_CS64, regOffset } from "../../../../accel/tcg/env.ts";
 import { EXIT_FAULT } from "../../../../accel/tcg/interp/generate.ts";
 import { NONE } from "../../../../accel/tcg/ir/builder.ts";
 import { fold } from "../../../../accel/tcg/ir/fold.ts";
@@ -21,7 +21,7 @@ import {
 } from "./random-program.ts";
 
 const BLOCKS = Number(process.env["QEMU_NEXT_IR_PROGRAMS"] ?? 1500);
-const PROGRAMS = BLOCKS / 3;
+const PROGRAMS = BLOCKS / 5;
 const SEED = Number(process.env["QEMU_NEXT_IR_SEED"] ?? 1);
 
 test("blocks agree on every back end, optimised and plain", async () => {
@@ -51,20 +51,26 @@ test("blocks agree on every back end, optimised and plain", async () => {
   assert.ok(faults > BLOCKS / 50, "some programs fault");
 });
 
-test("regions of several blocks agree with the interpreter", async () => {
-  const machine = await createIrMachine();
-  const { ir } = machine;
-  const optimizer = new Optimizer();
-  for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
-    const blocks = randomBlocks(ir, randomFrom(seed * 2654435761), () => optimizer.run(ir));
-    const [expected, ...others] = BACKENDS.map((backend) => {
-      fillState(machine, randomFrom(seed));
-      return [machine.runBlocks(backend, blocks), readState(machine)];
-    });
-    for (const [index, other] of others.entries())
-      assert.equal(other, expected, `${BACKENDS[index + 1]}, seed ${seed}`);
-  }
-});
+for (const [bits, hflags] of [
+  [64, HF_CS64],
+  [32, HF_CS32],
+] as const) {
+  test(`regions of several blocks agree with the interpreter, ${bits}-bit code`, async () => {
+    const machine = await createIrMachine(hflags);
+    const { ir } = machine;
+    const optimizer = new Optimizer();
+    for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
+      const blocks = randomBlocks(ir, randomFrom(seed * 2654435761), bits, () => optimizer.run(ir));
+      const [expected, ...others] = BACKENDS.map((backend) => {
+        fillState(machine, randomFrom(seed));
+        return [machine.runBlocks(backend, blocks), readState(machine)];
+      });
+      for (const [index, other] of others.entries()) {
+        assert.equal(other, expected, `${BACKENDS[index + 1]}, seed ${seed}`);
+      }
+    }
+  });
+}
 
 test("the constant folder computes what the interpreter computes", async () => {
   const machine = await createIrMachine();

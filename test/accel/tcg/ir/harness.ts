@@ -53,6 +53,7 @@ export const DATA_PAGE = 0x5000;
 export const DATA_SIZE = 2 * PAGE;
 /** Guest address of the code; a block at `delta` from it lies in one of two pages that are not neighbours in memory. */
 export const CODE_PAGE = 0x10000;
+const CS_BASE = 0x3000;
 
 export const BACKENDS = ["interp", "wasm", "js"] as const;
 export type Backend = (typeof BACKENDS)[number];
@@ -110,7 +111,10 @@ export interface CompiledBlocks {
   readonly points: Int32Array;
 }
 
-export async function createIrMachine(): Promise<IrMachine> {
+/** `hflags` is the mode that regions are compiled for. In 32-bit code CS has a base. */
+export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
+  const wide = (hflags & HF_CS64) !== 0;
+  const codeBase = CODE_PAGE + (wide ? 0 : CS_BASE);
   const memory = GuestMemory.create({ reserved: SECTION + 8 * MIB, ram: MIB });
   const env = memory.reserve("env", SECTION, PAGE);
   const code = memory.reserve("code", MIB, PAGE);
@@ -175,15 +179,16 @@ export async function createIrMachine(): Promise<IrMachine> {
       }
     }
     for (const delta of [0, PAGE]) {
-      const entry = entryOf(CODE_PAGE + delta);
-      memory.view.setBigUint64(entry + TAG_FETCH, BigInt(CODE_PAGE + delta), true);
-      memory.view.setUint32(entry + ADDEND, codeAt(delta) - CODE_PAGE - delta, true);
+      const entry = entryOf(codeBase + delta);
+      memory.view.setBigUint64(entry + TAG_FETCH, BigInt(codeBase + delta), true);
+      memory.view.setUint32(entry + ADDEND, codeAt(delta) - codeBase - delta, true);
     }
     memory.view.setUint32(env + ENV.tlb, env + TLB_OFFSET, true);
     state.pageMap = pageMap;
     state.a20Mask = 0xffffffff;
-    state.hflags = HF_CS64;
-    state.efer = EFER_LMA;
+    state.hflags = hflags;
+    state.efer = wide ? EFER_LMA : 0n;
+    state.segBase[1] = BigInt(codeBase - CODE_PAGE);
     state.budget = BUDGET;
     state.exitRequest = 0;
     state.excVector = -1;
@@ -201,7 +206,7 @@ export async function createIrMachine(): Promise<IrMachine> {
     }));
     const result = connect(
       codeAt(0),
-      HF_CS64,
+      hflags,
       members,
       blocks.map(({ targets }) => targets ?? []),
     );
@@ -249,7 +254,7 @@ export async function createIrMachine(): Promise<IrMachine> {
     },
     interpret: (pc) => interpret(env, pc),
     moveCode(delta) {
-      memory.view.setUint32(entryOf(CODE_PAGE + delta) + ADDEND, block.address - CODE_PAGE - delta, true);
+      memory.view.setUint32(entryOf(codeBase + delta) + ADDEND, block.address - codeBase - delta, true);
     },
     run() {
       enter();

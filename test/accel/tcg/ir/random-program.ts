@@ -252,10 +252,11 @@ export function randomBlock(ir: IrBuilder, random: Random): void {
 }
 
 /**
- * Blocks that lead to each other in random ways until COUNTER is used up. `finish` is called when the IR of one is
- * complete.
+ * Blocks that lead to each other in random ways until COUNTER is used up; `bits` is how wide rip is. `finish` is called
+ * when the IR of one is complete.
  */
-export function randomBlocks(ir: IrBuilder, random: Random, finish: () => void): IrBlock[] {
+export function randomBlocks(ir: IrBuilder, random: Random, bits: 32 | 64, finish: () => void): IrBlock[] {
+  const move = bits === 64 ? OP.lea64 : OP.lea32;
   const deltas = [0];
   const count = 2 + random(6);
   while (deltas.length < count) {
@@ -275,7 +276,7 @@ export function randomBlocks(ir: IrBuilder, random: Random, finish: () => void):
     ir.binaryTo(COUNTER, "sub64", COUNTER, ir.const(1));
     ir.brIf("br_eq64", COUNTER, ir.const(0), enough);
     const goto = (target: number): void => {
-      if (target !== delta) ir.emit(OP.lea64, ENV.rip, ENV.rip, NONE, 0, target - delta);
+      if (target !== delta) ir.emit(move, ENV.rip, ENV.rip, NONE, 0, target - delta);
       ir.exitChain(0);
     };
     const computed = random(3) === 0;
@@ -290,7 +291,7 @@ export function randomBlocks(ir: IrBuilder, random: Random, finish: () => void):
       goto(targets[1]);
     }
     ir.bind(enough);
-    ir.emit(OP.lea64, ENV.rip, ENV.rip, NONE, 0, 12);
+    ir.emit(move, ENV.rip, ENV.rip, NONE, 0, 12);
     ir.exitMain();
     finish();
     return { delta, ir: ir.snapshot(), targets: computed ? targets : [] };
