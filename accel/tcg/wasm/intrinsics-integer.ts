@@ -9,9 +9,10 @@ import { W } from "./opcodes.ts";
 const DIV_S = 0x7f;
 const DIV_U = 0x80;
 
-const guarded = (result: Intrinsic["result"], emit: (site: Site) => void): Intrinsic => ({
+const guarded = (result: Intrinsic["result"], slots: readonly Value[], emit: (site: Site) => void): Intrinsic => ({
   result,
   guarded: true,
+  slots,
   emit,
 });
 
