@@ -95,25 +95,37 @@
           (local.set $l9 (local.get $l15))
           (local.set $l11 (local.get $l16))
           (local.set $l13 (i64.const 10))
-          (i64.store offset=rax (local.get $p0) (local.get $l9))
-          (i64.store offset=rdx (local.get $p0) (local.get $l11))
-          (i64.store offset=rsi (local.get $p0) (local.get $l13))
-          (i64.store offset=ccOp (local.get $p0) (local.get $l14))
-          (i64.store offset=ccDst (local.get $p0) (local.get $l15))
-          (i64.store offset=ccSrc (local.get $p0) (local.get $l16))
-          (i64.store offset=ccSrc2 (local.get $p0) (local.get $l17))
-          (i32.store offset=opPointer (local.get $p0) (i32.const 0))
-          (drop
-            (call $helpers.divideUnsigned
-              (local.get $p0)
-              (i64.const 10)
-              (i64.const 0)
-              (i32.const 8)))
-          (local.set $l9 (i64.load offset=rax (local.get $p0)))
-          (local.set $l11 (i64.load offset=rdx (local.get $p0)))
+          (block $B4
+            (block $B5
+              (local.set $l20 (i64.const 10))
+              (br_if $B5
+                (i32.eqz
+                  (i64.eqz (i64.or (local.get $l11) (i64.extend_i32_u (i64.eqz (local.get $l20)))))))
+              (local.set $l19 (local.get $l9))
+              (local.tee $l21 (i64.div_u (local.get $l19) (local.get $l20)))
+              (local.set $l11
+                (i64.sub (local.get $l19) (i64.mul (local.get $l21) (local.get $l20))))
+              (local.set $l9)
+              (br $B4))
+            (i64.store offset=rax (local.get $p0) (local.get $l9))
+            (i64.store offset=rdx (local.get $p0) (local.get $l11))
+            (i64.store offset=rsi (local.get $p0) (local.get $l13))
+            (i64.store offset=ccOp (local.get $p0) (local.get $l14))
+            (i64.store offset=ccDst (local.get $p0) (local.get $l15))
+            (i64.store offset=ccSrc (local.get $p0) (local.get $l16))
+            (i64.store offset=ccSrc2 (local.get $p0) (local.get $l17))
+            (i32.store offset=opPointer (local.get $p0) (i32.const 0))
+            (drop
+              (call $helpers.divideUnsigned
+                (local.get $p0)
+                (i64.const 10)
+                (i64.const 0)
+                (i32.const 8)))
+            (local.set $l9 (i64.load offset=rax (local.get $p0)))
+            (local.set $l11 (i64.load offset=rdx (local.get $p0))))
           (local.set $l15 (local.get $l11))
           (local.set $l14 (i64.const 23))
-          (if $I4
+          (if $I6
             (i64.ne (local.get $l11) (i64.const 0))
             (then (local.set $l1 (i32.sub (local.get $l1) (i32.const 6))) (br $L2)))
           (local.set $l1 (i32.sub (local.get $l1) (i32.const 6)))
@@ -129,13 +141,13 @@
     (i64.store offset=ccSrc (local.get $p0) (local.get $l16))
     (i64.store offset=ccSrc2 (local.get $p0) (local.get $l17))
     (i32.store offset=budget (local.get $p0) (local.get $l1))
-    (if $I5 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
-    (if $I6
+    (if $I7 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
+    (if $I8
       (i32.eq (local.get $l4) (i32.const 15))
       (then
         (local.set $l6 (i64.load offset=rip (local.get $p0)))
         (local.set $l2 (i32.load offset=tlb (local.get $p0)))
-        (if $I7
+        (if $I9
           (i64.eq
             (i64.load offset=16
               (local.tee $l3
@@ -146,7 +158,7 @@
                   (local.get $l2))))
             (i64.and (local.get $l6) (i64.const -4096)))
           (then
-            (if $I8
+            (if $I10
               (i32.and
                 (i32.eq
                   (i32.load offset=1048576
@@ -171,10 +183,10 @@
               (else (return (i32.const 2097152)))))
           (else (return (i32.const 2097152)))))
       (else
-        (if $I9
+        (if $I11
           (i32.eqz (local.tee $l5 (i32.load offset=8 (local.get $l4))))
           (then (i32.store offset=opPointer (local.get $p0) (local.get $l4)) (return (i32.const 1))))))
-    (if $I10
+    (if $I12
       (i32.and
         (i32.eq (i32.load16_u (local.get $l5)) (i32.const 377))
         (i32.gt_s (local.get $l1) (i32.load offset=exitRequest (local.get $p0))))
@@ -182,7 +194,7 @@
         (i32.store offset=region (local.get $p0) (i32.load offset=12 (local.get $l5)))
         (i64.store offset=regionRip (local.get $p0) (i64.load offset=rip (local.get $p0)))
         (return_call_indirect (type $t3) (local.get $p0) (i32.load offset=8 (local.get $l5)))))
-    (if $I11 (i32.eq (local.get $l4) (i32.const 15)) (then (return (i32.const 2097152))))
+    (if $I13 (i32.eq (local.get $l4) (i32.const 15)) (then (return (i32.const 2097152))))
     (i32.store offset=12
       (local.get $l4)
       (local.tee $l3 (i32.sub (i32.load offset=12 (local.get $l4)) (i32.const 1))))

@@ -28,7 +28,10 @@
     (local $l11 i64)
     (local $l12 i64)
     (local $l13 i64)
-    (local $l14 i64)
+    (local $l14 i32)
+    (local $l15 i32)
+    (local $l16 i64)
+    (local $l17 i64)
     (i32.store offset=regionStale (local.get $p0) (i32.const 0))
     (local.set $l1 (i32.load offset=budget (local.get $p0)))
     (local.set $l2 (i32.load offset=tlb (local.get $p0)))
@@ -48,18 +51,55 @@
               (local.set $l4 (i32.const 0))
               (br $B0)))
           (i64.store offset=rip (local.get $p0) (local.get $l7))
-          (i64.store offset=ccOp (local.get $p0) (local.get $l11))
-          (i64.store offset=ccDst (local.get $p0) (local.get $l12))
-          (i64.store offset=ccSrc (local.get $p0) (local.get $l13))
-          (local.set $l14
-            (call $helpers.computeCarry (local.get $p0) (i64.const 0) (i64.const 0) (i32.const 0)))
+          (block $B4
+            (block $B5
+              (local.set $l17
+                (if $I6
+                  (result i64)
+                  (i32.eq
+                    (local.tee $l15
+                      (i32.shr_u (local.tee $l14 (i32.wrap_i64 (local.get $l11))) (i32.const 2)))
+                    (i32.const 5))
+                  (then (i64.const 0))
+                  (else
+                    (if $I7
+                      (result i64)
+                      (i32.and
+                        (i32.lt_u (local.get $l15) (i32.const 12))
+                        (i32.shr_u (i32.const 705) (local.get $l15)))
+                      (then (i64.and (local.get $l13) (i64.const 1)))
+                      (else
+                        (br_if $B5 (i32.ne (i32.or (local.get $l15) (i32.const 2)) (i32.const 3)))
+                        (local.set $l16
+                          (i64.sub
+                            (i64.const 64)
+                            (i64.shl
+                              (i64.const 8)
+                              (i64.extend_i32_u (i32.and (local.get $l14) (i32.const 3))))))
+                        (i64.extend_i32_u
+                          (i64.lt_u
+                            (i64.shl
+                              (i64.add
+                                (local.get $l12)
+                                (select
+                                  (local.get $l13)
+                                  (i64.const 0)
+                                  (i32.eq (local.get $l15) (i32.const 3))))
+                              (local.get $l16))
+                            (i64.shl (local.get $l13) (local.get $l16)))))))))
+              (br $B4))
+            (i64.store offset=ccOp (local.get $p0) (local.get $l11))
+            (i64.store offset=ccDst (local.get $p0) (local.get $l12))
+            (i64.store offset=ccSrc (local.get $p0) (local.get $l13))
+            (local.set $l17
+              (call $helpers.computeCarry (local.get $p0) (i64.const 0) (i64.const 0) (i32.const 0))))
           (local.set $l12 (i64.extend_i32_u (i32.add (i32.wrap_i64 (local.get $l9)) (i32.const 1))))
-          (local.set $l13 (local.get $l14))
+          (local.set $l13 (local.get $l17))
           (local.set $l9 (local.get $l12))
           (local.set $l11 (i64.const 26))
           (local.set $l1 (i32.sub (local.get $l1) (i32.const 2)))
           (local.set $l6 (i64.add (local.get $l7) (i64.const 4103)))
-          (if $I4
+          (if $I8
             (i32.and
               (i64.eq
                 (i64.load offset=16
@@ -79,7 +119,7 @@
                   (i32.sub (i32.wrap_i64 (local.get $l9)) (i32.wrap_i64 (local.get $l10)))))
               (local.set $l13 (local.get $l10))
               (local.set $l11 (i64.const 14))
-              (if $I5
+              (if $I9
                 (i32.ne (i32.wrap_i64 (local.get $l9)) (i32.wrap_i64 (local.get $l10)))
                 (then
                   (local.set $l1 (i32.sub (local.get $l1) (i32.const 2)))
@@ -116,13 +156,13 @@
     (i64.store offset=ccDst (local.get $p0) (local.get $l12))
     (i64.store offset=ccSrc (local.get $p0) (local.get $l13))
     (i32.store offset=budget (local.get $p0) (local.get $l1))
-    (if $I6 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
-    (if $I7
+    (if $I10 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
+    (if $I11
       (i32.eq (local.get $l4) (i32.const 15))
       (then
         (local.set $l6 (i64.load offset=rip (local.get $p0)))
         (local.set $l2 (i32.load offset=tlb (local.get $p0)))
-        (if $I8
+        (if $I12
           (i64.eq
             (i64.load offset=16
               (local.tee $l3
@@ -133,7 +173,7 @@
                   (local.get $l2))))
             (i64.and (local.get $l6) (i64.const -4096)))
           (then
-            (if $I9
+            (if $I13
               (i32.and
                 (i32.eq
                   (i32.load offset=1048576
@@ -158,10 +198,10 @@
               (else (return (i32.const 2097152)))))
           (else (return (i32.const 2097152)))))
       (else
-        (if $I10
+        (if $I14
           (i32.eqz (local.tee $l5 (i32.load offset=8 (local.get $l4))))
           (then (i32.store offset=opPointer (local.get $p0) (local.get $l4)) (return (i32.const 1))))))
-    (if $I11
+    (if $I15
       (i32.and
         (i32.eq (i32.load16_u (local.get $l5)) (i32.const 377))
         (i32.gt_s (local.get $l1) (i32.load offset=exitRequest (local.get $p0))))
@@ -169,7 +209,7 @@
         (i32.store offset=region (local.get $p0) (i32.load offset=12 (local.get $l5)))
         (i64.store offset=regionRip (local.get $p0) (i64.load offset=rip (local.get $p0)))
         (return_call_indirect (type $t3) (local.get $p0) (i32.load offset=8 (local.get $l5)))))
-    (if $I12 (i32.eq (local.get $l4) (i32.const 15)) (then (return (i32.const 2097152))))
+    (if $I16 (i32.eq (local.get $l4) (i32.const 15)) (then (return (i32.const 2097152))))
     (i32.store offset=12
       (local.get $l4)
       (local.tee $l3 (i32.sub (i32.load offset=12 (local.get $l4)) (i32.const 1))))

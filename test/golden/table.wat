@@ -31,8 +31,11 @@
     (local $l13 i64)
     (local $l14 i64)
     (local $l15 i64)
-    (local $l16 i64)
-    (local $l17 i64)
+    (local $l16 i32)
+    (local $l17 i32)
+    (local $l18 i64)
+    (local $l19 i64)
+    (local $l20 i64)
     (i32.store offset=regionStale (local.get $p0) (i32.const 0))
     (local.set $l1 (i32.load offset=budget (local.get $p0)))
     (local.set $l2 (i32.load offset=tlb (local.get $p0)))
@@ -74,18 +77,59 @@
                 (else
                   (call $helpers.compiledLoad (local.get $p0) (local.get $l6) (i32.const 1))
                   (br_if $B1 (i32.ge_s (i32.load offset=excVector (local.get $p0)) (i32.const 0))))))
-            (i64.store offset=ccOp (local.get $p0) (local.get $l13))
-            (i64.store offset=ccDst (local.get $p0) (local.get $l14))
-            (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
-            (local.set $l16
-              (call $helpers.computeCarry (local.get $p0) (i64.const 0) (i64.const 0) (i32.const 0)))
+            (block $B6
+              (block $B7
+                (local.set $l19
+                  (if $I8
+                    (result i64)
+                    (i32.eq
+                      (local.tee $l17
+                        (i32.shr_u (local.tee $l16 (i32.wrap_i64 (local.get $l13))) (i32.const 2)))
+                      (i32.const 5))
+                    (then (i64.const 0))
+                    (else
+                      (if $I9
+                        (result i64)
+                        (i32.and
+                          (i32.lt_u (local.get $l17) (i32.const 12))
+                          (i32.shr_u (i32.const 705) (local.get $l17)))
+                        (then (i64.and (local.get $l15) (i64.const 1)))
+                        (else
+                          (br_if $B7 (i32.ne (i32.or (local.get $l17) (i32.const 2)) (i32.const 3)))
+                          (local.set $l18
+                            (i64.sub
+                              (i64.const 64)
+                              (i64.shl
+                                (i64.const 8)
+                                (i64.extend_i32_u (i32.and (local.get $l16) (i32.const 3))))))
+                          (i64.extend_i32_u
+                            (i64.lt_u
+                              (i64.shl
+                                (i64.add
+                                  (local.get $l14)
+                                  (select
+                                    (local.get $l15)
+                                    (i64.const 0)
+                                    (i32.eq (local.get $l17) (i32.const 3))))
+                                (local.get $l18))
+                              (i64.shl (local.get $l15) (local.get $l18)))))))))
+                (br $B6))
+              (i64.store offset=ccOp (local.get $p0) (local.get $l13))
+              (i64.store offset=ccDst (local.get $p0) (local.get $l14))
+              (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
+              (local.set $l19
+                (call $helpers.computeCarry
+                  (local.get $p0)
+                  (i64.const 0)
+                  (i64.const 0)
+                  (i32.const 0))))
             (local.set $l14 (i64.add (local.get $l12) (i64.const 1)))
-            (local.set $l15 (local.get $l16))
+            (local.set $l15 (local.get $l19))
             (local.set $l12 (local.get $l14))
-            (local.set $l16 (i64.add (local.get $l11) (i64.shl (local.get $l9) (i64.const 3))))
-            (local.set $l6 (local.get $l16))
-            (local.set $l17
-              (if $I6
+            (local.set $l19 (i64.add (local.get $l11) (i64.shl (local.get $l9) (i64.const 3))))
+            (local.set $l6 (local.get $l19))
+            (local.set $l20
+              (if $I10
                 (result i64)
                 (i64.eq
                   (i64.load
@@ -104,11 +148,12 @@
                   (br_if $B1 (i32.ge_s (i32.load offset=excVector (local.get $p0)) (i32.const 0))))))
             (br_if $B3
               (i64.lt_u
-                (i64.add (i64.shr_s (local.get $l17) (i64.const 47)) (i64.const 1))
+                (i64.add (i64.shr_s (local.get $l20) (i64.const 47)) (i64.const 1))
                 (i64.const 2)))
             (i64.store offset=rax (local.get $p0) (local.get $l9))
             (i64.store offset=rdx (local.get $p0) (local.get $l10))
             (i64.store offset=rsi (local.get $p0) (local.get $l12))
+            (i64.store offset=ccOp (local.get $p0) (local.get $l13))
             (i64.store offset=ccDst (local.get $p0) (local.get $l14))
             (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
             (i32.store offset=opPointer (local.get $p0) (i32.const 1))
@@ -119,45 +164,121 @@
                 (i64.const 0)
                 (i32.const 13)))
             (br $B3))
-          (local.set $l8 (local.get $l17))
+          (local.set $l8 (local.get $l20))
           (local.set $l13 (i64.const 27))
           (local.set $l1 (i32.sub (local.get $l1) (i32.const 3)))
-          (if $I7
+          (if $I11
             (i64.eq (local.get $l8) (i64.add (local.get $l7) (i64.const 13)))
             (then
               (i64.store offset=rip (local.get $p0) (i64.add (local.get $l7) (i64.const 13)))
-              (i64.store offset=ccOp (local.get $p0) (local.get $l13))
-              (i64.store offset=ccDst (local.get $p0) (local.get $l14))
-              (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
-              (local.set $l16
-                (call $helpers.computeCarry
-                  (local.get $p0)
-                  (i64.const 0)
-                  (i64.const 0)
-                  (i32.const 0)))
+              (block $B12
+                (block $B13
+                  (local.set $l19
+                    (if $I14
+                      (result i64)
+                      (i32.eq
+                        (local.tee $l17
+                          (i32.shr_u (local.tee $l16 (i32.wrap_i64 (local.get $l13))) (i32.const 2)))
+                        (i32.const 5))
+                      (then (i64.const 0))
+                      (else
+                        (if $I15
+                          (result i64)
+                          (i32.and
+                            (i32.lt_u (local.get $l17) (i32.const 12))
+                            (i32.shr_u (i32.const 705) (local.get $l17)))
+                          (then (i64.and (local.get $l15) (i64.const 1)))
+                          (else
+                            (br_if $B13
+                              (i32.ne (i32.or (local.get $l17) (i32.const 2)) (i32.const 3)))
+                            (local.set $l18
+                              (i64.sub
+                                (i64.const 64)
+                                (i64.shl
+                                  (i64.const 8)
+                                  (i64.extend_i32_u (i32.and (local.get $l16) (i32.const 3))))))
+                            (i64.extend_i32_u
+                              (i64.lt_u
+                                (i64.shl
+                                  (i64.add
+                                    (local.get $l14)
+                                    (select
+                                      (local.get $l15)
+                                      (i64.const 0)
+                                      (i32.eq (local.get $l17) (i32.const 3))))
+                                  (local.get $l18))
+                                (i64.shl (local.get $l15) (local.get $l18)))))))))
+                  (br $B12))
+                (i64.store offset=ccOp (local.get $p0) (local.get $l13))
+                (i64.store offset=ccDst (local.get $p0) (local.get $l14))
+                (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
+                (local.set $l19
+                  (call $helpers.computeCarry
+                    (local.get $p0)
+                    (i64.const 0)
+                    (i64.const 0)
+                    (i32.const 0))))
               (local.set $l14
                 (i64.extend_i32_u (i32.sub (i32.wrap_i64 (local.get $l10)) (i32.const 1))))
-              (local.set $l15 (local.get $l16))
+              (local.set $l15 (local.get $l19))
               (local.set $l10 (local.get $l14))
               (local.set $l13 (i64.const 30))
               (local.set $l1 (i32.sub (local.get $l1) (i32.const 2)))
               (br $L2)))
-          (if $I8
+          (if $I16
             (i64.eq (local.get $l8) (i64.add (local.get $l7) (i64.const 9)))
             (then
               (i64.store offset=rip (local.get $p0) (i64.add (local.get $l7) (i64.const 9)))
-              (i64.store offset=ccOp (local.get $p0) (local.get $l13))
-              (i64.store offset=ccDst (local.get $p0) (local.get $l14))
-              (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
-              (local.set $l16
-                (call $helpers.computeCarry
-                  (local.get $p0)
-                  (i64.const 0)
-                  (i64.const 0)
-                  (i32.const 0)))
+              (block $B17
+                (block $B18
+                  (local.set $l19
+                    (if $I19
+                      (result i64)
+                      (i32.eq
+                        (local.tee $l17
+                          (i32.shr_u (local.tee $l16 (i32.wrap_i64 (local.get $l13))) (i32.const 2)))
+                        (i32.const 5))
+                      (then (i64.const 0))
+                      (else
+                        (if $I20
+                          (result i64)
+                          (i32.and
+                            (i32.lt_u (local.get $l17) (i32.const 12))
+                            (i32.shr_u (i32.const 705) (local.get $l17)))
+                          (then (i64.and (local.get $l15) (i64.const 1)))
+                          (else
+                            (br_if $B18
+                              (i32.ne (i32.or (local.get $l17) (i32.const 2)) (i32.const 3)))
+                            (local.set $l18
+                              (i64.sub
+                                (i64.const 64)
+                                (i64.shl
+                                  (i64.const 8)
+                                  (i64.extend_i32_u (i32.and (local.get $l16) (i32.const 3))))))
+                            (i64.extend_i32_u
+                              (i64.lt_u
+                                (i64.shl
+                                  (i64.add
+                                    (local.get $l14)
+                                    (select
+                                      (local.get $l15)
+                                      (i64.const 0)
+                                      (i32.eq (local.get $l17) (i32.const 3))))
+                                  (local.get $l18))
+                                (i64.shl (local.get $l15) (local.get $l18)))))))))
+                  (br $B17))
+                (i64.store offset=ccOp (local.get $p0) (local.get $l13))
+                (i64.store offset=ccDst (local.get $p0) (local.get $l14))
+                (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
+                (local.set $l19
+                  (call $helpers.computeCarry
+                    (local.get $p0)
+                    (i64.const 0)
+                    (i64.const 0)
+                    (i32.const 0))))
               (local.set $l14
                 (i64.extend_i32_u (i32.add (i32.wrap_i64 (local.get $l10)) (i32.const 1))))
-              (local.set $l15 (local.get $l16))
+              (local.set $l15 (local.get $l19))
               (local.set $l10 (local.get $l14))
               (local.set $l13 (i64.const 26))
               (local.set $l1 (i32.sub (local.get $l1) (i32.const 2)))
@@ -173,13 +294,13 @@
     (i64.store offset=ccDst (local.get $p0) (local.get $l14))
     (i64.store offset=ccSrc (local.get $p0) (local.get $l15))
     (i32.store offset=budget (local.get $p0) (local.get $l1))
-    (if $I9 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
-    (if $I10
+    (if $I21 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
+    (if $I22
       (i32.eq (local.get $l4) (i32.const 15))
       (then
         (local.set $l6 (i64.load offset=rip (local.get $p0)))
         (local.set $l2 (i32.load offset=tlb (local.get $p0)))
-        (if $I11
+        (if $I23
           (i64.eq
             (i64.load offset=16
               (local.tee $l3
@@ -190,7 +311,7 @@
                   (local.get $l2))))
             (i64.and (local.get $l6) (i64.const -4096)))
           (then
-            (if $I12
+            (if $I24
               (i32.and
                 (i32.eq
                   (i32.load offset=1048576
@@ -215,10 +336,10 @@
               (else (return (i32.const 2097152)))))
           (else (return (i32.const 2097152)))))
       (else
-        (if $I13
+        (if $I25
           (i32.eqz (local.tee $l5 (i32.load offset=8 (local.get $l4))))
           (then (i32.store offset=opPointer (local.get $p0) (local.get $l4)) (return (i32.const 1))))))
-    (if $I14
+    (if $I26
       (i32.and
         (i32.eq (i32.load16_u (local.get $l5)) (i32.const 377))
         (i32.gt_s (local.get $l1) (i32.load offset=exitRequest (local.get $p0))))
@@ -226,7 +347,7 @@
         (i32.store offset=region (local.get $p0) (i32.load offset=12 (local.get $l5)))
         (i64.store offset=regionRip (local.get $p0) (i64.load offset=rip (local.get $p0)))
         (return_call_indirect (type $t3) (local.get $p0) (i32.load offset=8 (local.get $l5)))))
-    (if $I15 (i32.eq (local.get $l4) (i32.const 15)) (then (return (i32.const 2097152))))
+    (if $I27 (i32.eq (local.get $l4) (i32.const 15)) (then (return (i32.const 2097152))))
     (i32.store offset=12
       (local.get $l4)
       (local.tee $l3 (i32.sub (i32.load offset=12 (local.get $l4)) (i32.const 1))))
