@@ -1,10 +1,11 @@
 /**
  * Runs the test files: each in a child process of its own, two at a time, with a time limit.
  *
- *     node test/run.ts [--filter text] [--jobs n] [--verbose] [file ...]
+ *     node test/run.ts [--filter text] [--jobs n] [--backend name] [--verbose] [file ...]
  *
  * A file is one or more uvu suites. The default limit is 60 seconds; a file that needs more says so in a comment of
- * its own, `// @timeout 300` (seconds). Files under test/guest start machines and run last, one at a time.
+ * its own, `// @timeout 300` (seconds). Files under test/guest start machines and run last, one at a time; those with a
+ * comment `// @backends wasm js interp` run once with each of these back ends of the accelerator tcg.
  * The closing line is `N passed, N failed, N skipped`; the exit status is 1 when anything failed.
  */
 
@@ -16,6 +17,13 @@ import { parseArgs, stripVTControlCharacters } from "node:util";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const DEFAULT_TIMEOUT = 60;
+
+/** One run of a file. */
+interface Job {
+  readonly file: string;
+  /** The back end of tcg that machines get; empty for the default. */
+  readonly backend: string;
+}
 
 interface FileResult {
   readonly file: string;
@@ -37,7 +45,14 @@ function count(output: string, what: string): number {
   return [...output.matchAll(new RegExp(`^\\s*${what}:\\s+(\\d+)`, "gm"))].reduce((sum, m) => sum + Number(m[1]), 0);
 }
 
-function runFile(file: string): Promise<FileResult> {
+/** The runs that a file asks for, or those among them with a certain back end. */
+function jobsOf(file: string, only: string | undefined): Job[] {
+  const match = /^\/\/ @backends (.+)/m.exec(readFileSync(file, "utf8"));
+  const backends = match ? match[1].trim().split(/\s+/) : [""];
+  return backends.filter((backend) => !only || backend === only).map((backend) => ({ file, backend }));
+}
+
+function runFile({ file, backend }: Job): Promise<FileResult> {
   const limit = timeoutOf(file);
   const started = performance.now();
   return new Promise((done) => {
@@ -45,7 +60,7 @@ function runFile(file: string): Promise<FileResult> {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
-      env: { ...process.env, NODE_NO_WARNINGS: "1" },
+      env: { ...process.env, NODE_NO_WARNINGS: "1", QEMU_NEXT_TEST_BACKEND: backend },
     });
     let raw = "";
     let timedOut = false;
@@ -79,7 +94,7 @@ function runFile(file: string): Promise<FileResult> {
               ? `exit status ${code}`
               : undefined;
       done({
-        file: relative(ROOT, file),
+        file: relative(ROOT, file) + (backend && ` with ${backend}`),
         passed,
         failed: failed + (problem ? 1 : 0),
         skipped: count(output, "Skipped"),
@@ -98,7 +113,7 @@ function report(result: FileResult, verbose: boolean): void {
   if (result.failed || verbose) console.log(result.output.trimEnd().replace(/^/gm, "     | "));
 }
 
-async function runAll(files: string[], jobs: number, verbose: boolean): Promise<FileResult[]> {
+async function runAll(files: readonly Job[], jobs: number, verbose: boolean): Promise<FileResult[]> {
   const results: FileResult[] = [];
   const queue = [...files];
   const lane = async (): Promise<void> => {
@@ -113,19 +128,27 @@ async function runAll(files: string[], jobs: number, verbose: boolean): Promise<
 }
 
 const { values, positionals } = parseArgs({
-  options: { filter: { type: "string" }, jobs: { type: "string" }, verbose: { type: "boolean", default: false } },
+  options: {
+    filter: { type: "string" },
+    jobs: { type: "string" },
+    backend: { type: "string" },
+    verbose: { type: "boolean", default: false },
+  },
   allowPositionals: true,
 });
 const found = positionals.length
   ? positionals.map((file) => resolve(file))
   : globSync("test/**/*.test.ts", { cwd: ROOT }).map((file) => resolve(ROOT, file));
-const files = found.filter((file) => !values.filter || relative(ROOT, file).includes(values.filter)).sort();
-const isGuest = (file: string): boolean => relative(ROOT, file).startsWith("test/guest/");
+const files = found
+  .filter((file) => !values.filter || relative(ROOT, file).includes(values.filter))
+  .sort()
+  .flatMap((file) => jobsOf(file, values.backend));
+const isGuest = ({ file }: Job): boolean => relative(ROOT, file).startsWith("test/guest/");
 const jobs = Math.max(1, Number(values.jobs ?? Math.min(2, availableParallelism())));
 
 const results = [
   ...(await runAll(
-    files.filter((file) => !isGuest(file)),
+    files.filter((job) => !isGuest(job)),
     jobs,
     values.verbose,
   )),

@@ -126,6 +126,8 @@ export const CPU_STATE = defineState(
       regionRip: u64,
       /** Instructions left in this slice. */
       budget: i32,
+      /** What long work of a helper counts for besides, in instructions. */
+      charge: u32,
       /** Address of the TLB in use (it follows the privilege). */
       tlb: u32,
       /** Linear address of the instruction that started last, in step mode. */

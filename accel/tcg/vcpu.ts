@@ -369,6 +369,11 @@ export class TcgVcpu implements Vcpu {
         if (!this.hasWork()) return "halted";
         continue;
       }
+      const charge = this.#field("charge");
+      if (charge !== 0) {
+        this.#setField("charge", 0);
+        this.#setField("budget", this.#field("budget") - charge);
+      }
       if (this.#field("budget") <= 0) return "slice";
       const stepping = (this.#field("hflags") & STEP_FLAGS) !== 0;
       if (!(stepping ? this.#step() : this.#runBlocks())) return "triple-fault";

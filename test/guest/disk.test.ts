@@ -1,4 +1,5 @@
 // @timeout 300
+// @backends wasm js interp
 /** A partitioned disk with GRUB in its boot record, a file system, a kernel and busybox. */
 
 import { test } from "uvu";

@@ -1,4 +1,5 @@
 // @timeout 120
+// @backends wasm js interp
 /** SeaBIOS without anything to boot, and the monitor looking at the machine. */
 
 import { readFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// @backends wasm js interp
 /** Firmware made of random bytes: whatever a guest executes, the program goes on and ends when it is told to. */
 
 import { spawn } from "node:child_process";

@@ -1,4 +1,5 @@
 // @timeout 400
+// @backends wasm js interp
 /** Debian's kernels with busybox, booted by the firmware with -kernel. */
 
 import { test } from "uvu";

@@ -1,4 +1,5 @@
 // @timeout 600
+// @backends wasm js interp
 /** Other people's programs: GRUB from a CD, iPXE, memtest86+, the Debian installer. */
 
 import { test } from "uvu";

@@ -1,4 +1,5 @@
 // @timeout 120
+// @backends wasm js interp
 /** Multiboot kernels with -kernel, and kernels started without any firmware. */
 
 import { writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
 // @timeout 240
+// @backends wasm js interp
 /** Guest programs that check, from inside, what only privileged code can see. */
 
 import { writeFileSync } from "node:fs";
