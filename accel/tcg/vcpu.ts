@@ -490,6 +490,7 @@ export class TcgVcpu implements Vcpu {
   }
 
   #runsCode(address: number, length: number): number {
+    if (!this.#cache.mayHold(address, length)) return 0;
     const region = this.#jit?.region(this.#field("region"));
     return region && overlaps(region, address, length) ? 1 : 0;
   }
@@ -634,6 +635,7 @@ export class TcgVcpu implements Vcpu {
 
   /** Memory that holds code may have changed. A block that changed itself is left after the present instruction. */
   #written(address: number, length: number): void {
+    if (!this.#cache.mayHold(address, length)) return;
     this.#jit?.written(address, length);
     const region = this.#jit?.region(this.#field("region"));
     if (region) {

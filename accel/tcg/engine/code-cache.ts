@@ -12,6 +12,9 @@ import { LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE, LOOKUP_OFFSET } from "../interp/gene
 
 const PAGE_SHIFT = 12;
 const SEGMENTS = 8;
+/** Guest code is counted by lines of so many bytes, so that stores beside it cost little. */
+const LINE_SHIFT = 4;
+const LINES = 1 << (PAGE_SHIFT - LINE_SHIFT);
 /** Room after a block's code for the patch that leaves it early. */
 export const PATCH_ROOM = 48;
 
@@ -60,6 +63,12 @@ export interface TranslationBlock {
   dead: boolean;
 }
 
+/** The blocks made from a page, and how many of them each of its lines has a part in. */
+interface CodePage {
+  readonly blocks: Set<TranslationBlock>;
+  readonly lines: Uint16Array;
+}
+
 export class CodeCache {
   readonly #i32: Int32Array;
   readonly #base: number;
@@ -68,7 +77,7 @@ export class CodeCache {
   /** Live and dead blocks of each segment in address order. */
   readonly #segments: TranslationBlock[][] = Array.from({ length: SEGMENTS }, () => []);
   readonly #blocks = new Map<number, TranslationBlock[]>();
-  readonly #pages = new Map<number, Set<TranslationBlock>>();
+  readonly #pages = new Map<number, CodePage>();
   readonly #setCodePage: (address: number, on: boolean) => void;
   readonly #onKill: (block: TranslationBlock, overwritten: boolean) => void;
   /** How often look-ups find a block until it counts as hot. */
@@ -183,11 +192,31 @@ export class CodeCache {
     return undefined;
   }
 
+  /** False if none of the bytes [address, address + length) can be part of a block. */
+  mayHold(address: number, length: number): boolean {
+    const last = (address + length - 1) >>> LINE_SHIFT;
+    let page = -1;
+    let lines: Uint16Array | undefined;
+    for (let line = address >>> LINE_SHIFT; line <= last; line++) {
+      const at = line >>> (PAGE_SHIFT - LINE_SHIFT);
+      if (at !== page) {
+        page = at;
+        lines = this.#pages.get(page)?.lines;
+        if (!lines) {
+          line |= LINES - 1;
+          continue;
+        }
+      }
+      if (lines![line & (LINES - 1)] !== 0) return true;
+    }
+    return false;
+  }
+
   /** Kills the blocks made from bytes in [address, address + length). */
   invalidate(address: number, length: number): void {
     const last = (address + length - 1) >>> PAGE_SHIFT;
     for (let page = address >>> PAGE_SHIFT; page <= last; page++) {
-      const blocks = this.#pages.get(page);
+      const blocks = this.#pages.get(page)?.blocks;
       if (!blocks) continue;
       for (const block of blocks) {
         const hit = overlaps(block, address, length);
@@ -221,43 +250,56 @@ export class CodeCache {
   }
 
   #addToPage(block: TranslationBlock, page: number): void {
-    const blocks = this.#pages.get(page);
-    if (blocks) {
-      blocks.add(block);
-      return;
+    let code = this.#pages.get(page);
+    if (!code) {
+      code = { blocks: new Set(), lines: new Uint16Array(LINES) };
+      this.#pages.set(page, code);
+      this.#setCodePage((page << PAGE_SHIFT) >>> 0, true);
     }
-    this.#pages.set(page, new Set([block]));
-    this.#setCodePage((page << PAGE_SHIFT) >>> 0, true);
+    code.blocks.add(block);
+    countLines(code.lines, block, page, 1);
   }
 
   #removeFromPage(block: TranslationBlock, page: number): void {
-    const blocks = this.#pages.get(page);
-    if (!blocks?.delete(block) || blocks.size > 0) return;
+    const code = this.#pages.get(page);
+    if (!code?.blocks.delete(block)) return;
+    countLines(code.lines, block, page, -1);
+    if (code.blocks.size > 0) return;
     this.#pages.delete(page);
     this.#setCodePage((page << PAGE_SHIFT) >>> 0, false);
   }
 }
 
-/** Whether a block was made from some of the bytes [address, address + length). */
-export function overlaps(block: TranslationBlock, address: number, length: number): boolean {
-  const meets = (at: number, size: number): boolean => address < at + size && address + length > at;
+/** Adds `step` to the lines of a page that the block has a part in. */
+function countLines(lines: Uint16Array, block: TranslationBlock, page: number, step: number): void {
+  for (const [address, length] of partsOf(block)) {
+    const first = Math.max(address >>> LINE_SHIFT, page * LINES);
+    const last = Math.min((address + length - 1) >>> LINE_SHIFT, page * LINES + LINES - 1);
+    for (let line = first; line <= last; line++) lines[line & (LINES - 1)] += step;
+  }
+}
+
+/** Where the guest bytes of a block lie: address and length. */
+function partsOf(block: TranslationBlock): [number, number][] {
   if (block.region) {
     const { extents } = block.region;
-    for (let i = 0; i < extents.length; i += 2) if (meets(extents[i] >>> 0, extents[i + 1])) return true;
-    return false;
+    return Array.from({ length: extents.length / 2 }, (_, i) => [extents[i * 2] >>> 0, extents[i * 2 + 1]]);
   }
   const inFirst = block.secondPage === 0 ? block.length : Math.min(block.length, 4096 - (block.phys & 4095));
-  return meets(block.phys, inFirst) || (block.secondPage !== 0 && meets(block.secondPage, block.length - inFirst));
+  if (block.secondPage === 0) return [[block.phys, inFirst]];
+  return [
+    [block.phys, inFirst],
+    [block.secondPage, block.length - inFirst],
+  ];
+}
+
+/** Whether a block was made from some of the bytes [address, address + length). */
+export function overlaps(block: TranslationBlock, address: number, length: number): boolean {
+  return partsOf(block).some(([at, size]) => address < at + size && address + length > at);
 }
 
 function pagesOf(block: TranslationBlock): Set<number> {
-  const pages = new Set([block.phys >>> PAGE_SHIFT]);
-  if (block.secondPage !== 0) pages.add(block.secondPage >>> PAGE_SHIFT);
-  if (block.region) {
-    const { extents } = block.region;
-    for (let i = 0; i < extents.length; i += 2) pages.add(extents[i] >>> PAGE_SHIFT);
-  }
-  return pages;
+  return new Set(partsOf(block).map(([address]) => address >>> PAGE_SHIFT));
 }
 
 /** The guest instruction that the op at `address` belongs to. */
