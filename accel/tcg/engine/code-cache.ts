@@ -295,6 +295,8 @@ function partsOf(block: TranslationBlock): [number, number][] {
 
 /** Whether a block was made from some of the bytes [address, address + length). */
 export function overlaps(block: TranslationBlock, address: number, length: number): boolean {
+  const { phys, region, secondPage } = block;
+  if (!region && secondPage === 0) return address < phys + block.length && address + length > phys;
   return partsOf(block).some(([at, size]) => address < at + size && address + length > at);
 }
 
