@@ -8,6 +8,7 @@
 
 import type { Value } from "../ir/builder.ts";
 import type { Code, ValueType } from "./encoder.ts";
+import { CONVERSION_INTRINSICS } from "./intrinsics-convert.ts";
 import { FLOAT_INTRINSICS } from "./intrinsics-float.ts";
 import { INTEGER_INTRINSICS } from "./intrinsics-integer.ts";
 import { VECTOR_INTRINSICS } from "./intrinsics-vector.ts";
@@ -57,6 +58,7 @@ export type Choice = (arguments_: Arguments) => Intrinsic | undefined;
 const CHOICES = new Map<string, Choice>([
   ...Object.entries(VECTOR_INTRINSICS),
   ...Object.entries(FLOAT_INTRINSICS),
+  ...Object.entries(CONVERSION_INTRINSICS),
   ...Object.entries(INTEGER_INTRINSICS),
 ]);
 
