@@ -244,20 +244,25 @@ export function cmpxchg16b(env: u32, a: u64, _b: u64, _imm: i32): u64 {
   return 0;
 }
 
-/** CRC-32C (polynomial 0x11edc6f41, reflected) of four bits. */
-const CRC_TABLE: u32 = <u32>(
-  memory.data<u32>([
-    0x0, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17,
-    0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-  ])
-);
+/** CRC-32C (polynomial 0x11edc6f41, reflected) of a byte, followed by as many zero bytes as the table's number. */
+const CRC_TABLES = memory.data(8 * 1024);
+for (let value: u32 = 0; value < 256; value++) {
+  let crc = value;
+  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  store<u32>(CRC_TABLES + value * 4, crc);
+}
+for (let at: u32 = 0; at < 7 * 1024; at += 4) {
+  const crc = load<u32>(CRC_TABLES + at);
+  store<u32>(CRC_TABLES + at, (crc >>> 8) ^ load<u32>(CRC_TABLES + (crc & 0xff) * 4), 1024);
+}
 
 /** IR: CRC32 of accumulator `a` with the `imm` bytes of `b`. */
 export function crc32(_env: u32, a: u64, b: u64, imm: i32): u64 {
-  let crc = <u32>a;
-  for (let i = 0; i < imm * 2; i++) {
-    crc = (crc >>> 4) ^ load<u32>(CRC_TABLE + ((crc ^ <u32>b) & 15) * 4);
-    b >>= 4;
+  let rest = b ^ (a & 0xffffffff);
+  let crc = imm < 4 ? <u32>a >>> (imm * 8) : 0;
+  for (let table = CRC_TABLES + (imm - 1) * 1024; imm > 0; imm--, table -= 1024) {
+    crc ^= load<u32>(table + (<u32>rest & 0xff) * 4);
+    rest >>= 8;
   }
   return crc;
 }
