@@ -5,6 +5,9 @@ import type { Properties, PropertySpecs } from "../../core/device.ts";
 export const BACKENDS = ["interp", "js", "wasm"] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
+/** A function of JavaScript is slow for its first thousands of calls, and compiling it well takes long. */
+const THRESHOLD: Readonly<Record<BackendName, number>> = { interp: 2000, wasm: 2000, js: 100_000 };
+
 export const TCG_PROPERTIES: PropertySpecs = {
   backend: {
     type: "str",
@@ -12,7 +15,10 @@ export const TCG_PROPERTIES: PropertySpecs = {
     default: "wasm",
     description: "what hot code is compiled to: interp/js/wasm",
   },
-  "jit-threshold": { type: "uint32", default: 2000, description: "times a block is entered before it is compiled" },
+  "jit-threshold": {
+    type: "uint32",
+    description: `times a block is entered before it is compiled (default: ${THRESHOLD.wasm}, js: ${THRESHOLD.js})`,
+  },
   "jit-insns": { type: "uint32", default: 100, description: "guest instructions compiled into one function at most" },
   "one-insn-per-tb": { type: "bool", default: false, description: "translate one instruction at a time, without JIT" },
   thread: { type: "str", values: ["single"], default: "single", description: "all CPUs in one thread" },
@@ -27,9 +33,10 @@ export interface TcgOptions {
 
 export function tcgOptions(properties: Properties): TcgOptions {
   const oneInsn = properties["one-insn-per-tb"] === true;
+  const backend = oneInsn ? "interp" : (properties.backend as BackendName);
   return {
-    backend: oneInsn ? "interp" : (properties.backend as BackendName),
-    threshold: Math.max(1, Number(properties["jit-threshold"])),
+    backend,
+    threshold: Math.max(1, Number(properties["jit-threshold"] ?? THRESHOLD[backend])),
     regionInsns: Number(properties["jit-insns"]),
     oneInsn,
   };
