@@ -63,7 +63,7 @@ export class TestCpu {
         log.push(`mmioWrite ${high}:${(low >>> 0).toString(16)} ${size} ${(value >>> 0).toString(16)}`);
       },
       runsCode: () => 0,
-    notifyWrite: (address: number, length: number) => {
+      notifyWrite: (address: number, length: number) => {
         log.push(`notify ${((address >>> 0) - this.ram).toString(16)} ${length}`);
       },
       portIn: (port: number, size: number) => {
