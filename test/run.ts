@@ -5,7 +5,7 @@
  *
  * A file is one or more uvu suites. The default limit is 60 seconds; a file that needs more says so in a comment of
  * its own, `// @timeout 300` (seconds). Files under test/guest start machines and run last, one at a time; those with a
- * comment `// @backends wasm js interp` run once with each of these back ends of the accelerator tcg.
+ * comment `// @backends wasm js,jit-threshold=20 interp` run once with each of these back ends of the accelerator tcg.
  * The closing line is `N passed, N failed, N skipped`; the exit status is 1 when anything failed.
  */
 
@@ -21,7 +21,7 @@ const DEFAULT_TIMEOUT = 60;
 /** One run of a file. */
 interface Job {
   readonly file: string;
-  /** The back end of tcg that machines get; empty for the default. */
+  /** The back end of tcg that machines get, and more properties of tcg; empty for the default. */
   readonly backend: string;
 }
 
@@ -49,7 +49,7 @@ function count(output: string, what: string): number {
 function jobsOf(file: string, only: string | undefined): Job[] {
   const match = /^\/\/ @backends (.+)/m.exec(readFileSync(file, "utf8"));
   const backends = match ? match[1].trim().split(/\s+/) : [""];
-  return backends.filter((backend) => !only || backend === only).map((backend) => ({ file, backend }));
+  return backends.filter((backend) => !only || backend.split(",")[0] === only).map((backend) => ({ file, backend }));
 }
 
 function runFile({ file, backend }: Job): Promise<FileResult> {

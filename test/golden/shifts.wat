@@ -37,6 +37,7 @@
     (local $l22 i64)
     (local $l23 i64)
     (local $l24 i64)
+    (local $l25 i64)
     (i32.store offset=regionStale (local.get $p0) (i32.const 0))
     (local.set $l1 (i32.load offset=budget (local.get $p0)))
     (local.set $l2 (i32.load offset=tlb (local.get $p0)))
@@ -53,6 +54,7 @@
     (local.set $l18 (i64.load offset=ccDst (local.get $p0)))
     (local.set $l19 (i64.load offset=ccSrc (local.get $p0)))
     (local.set $l20 (i64.load offset=ccSrc2 (local.get $p0)))
+    (local.set $l21 (i64.load offset=ccCarry (local.get $p0)))
     (block $B0
       (block $B1
         (loop $L2
@@ -63,32 +65,32 @@
               (local.set $l4 (i32.const 0))
               (br $B0)))
           (local.set $l9 (i64.shl (local.get $l9) (i64.const 5)))
-          (local.set $l21
+          (local.set $l22
             (i64.extend_i32_u (i32.and (i32.wrap_i64 (local.get $l10)) (i32.const 31))))
           (local.set $l11
             (i64.extend_i32_u
-              (i32.shr_s (i32.wrap_i64 (local.get $l11)) (i32.wrap_i64 (local.get $l21)))))
+              (i32.shr_s (i32.wrap_i64 (local.get $l11)) (i32.wrap_i64 (local.get $l22)))))
           (local.set $l12
             (i64.extend_i32_u (i32.rotl (i32.wrap_i64 (local.get $l12)) (i32.const 7))))
-          (local.set $l22 (i64.shr_u (local.get $l13) (i64.const 12)))
-          (local.set $l23 (i64.shl (local.get $l14) (i64.const 52)))
-          (local.set $l13 (i64.or (local.get $l22) (local.get $l23)))
-          (local.set $l21
+          (local.set $l23 (i64.shr_u (local.get $l13) (i64.const 12)))
+          (local.set $l24 (i64.shl (local.get $l14) (i64.const 52)))
+          (local.set $l13 (i64.or (local.get $l23) (local.get $l24)))
+          (local.set $l22
             (i64.extend_i32_u (i32.and (i32.wrap_i64 (local.get $l12)) (i32.const 63))))
-          (local.set $l24
-            (i64.extend_i32_u (i32.sub (i32.wrap_i64 (local.get $l21)) (i32.const 1))))
-          (i64.store offset=ccCarry (local.get $p0) (i64.rotr (local.get $l9) (local.get $l24)))
+          (local.set $l25
+            (i64.extend_i32_u (i32.sub (i32.wrap_i64 (local.get $l22)) (i32.const 1))))
+          (local.set $l21 (i64.rotr (local.get $l9) (local.get $l25)))
           (local.set $l20
             (i64.extend_i32_u
-              (i32.eqz (i32.eqz (i32.and (i32.load offset=ccCarry (local.get $p0)) (i32.const 2))))))
-          (local.set $l24 (i64.add (local.get $l15) (local.get $l16)))
-          (local.set $l15 (i64.add (local.get $l24) (local.get $l20)))
-          (local.set $l21 (i64.extend_i32_u (i64.le_u (local.get $l15) (local.get $l16))))
-          (local.set $l24 (i64.extend_i32_u (i64.lt_u (local.get $l15) (local.get $l16))))
+              (i32.eqz (i32.eqz (i32.and (i32.wrap_i64 (local.get $l21)) (i32.const 2))))))
+          (local.set $l25 (i64.add (local.get $l15) (local.get $l16)))
+          (local.set $l15 (i64.add (local.get $l25) (local.get $l20)))
+          (local.set $l22 (i64.extend_i32_u (i64.le_u (local.get $l15) (local.get $l16))))
+          (local.set $l25 (i64.extend_i32_u (i64.lt_u (local.get $l15) (local.get $l16))))
           (local.set $l19
             (select
-              (local.get $l21)
-              (local.get $l24)
+              (local.get $l22)
+              (local.get $l25)
               (i32.ne (i32.wrap_i64 (local.get $l20)) (i32.const 0))))
           (local.set $l18
             (i64.extend_i32_u (i32.sub (i32.wrap_i64 (local.get $l10)) (i32.const 1))))
@@ -112,6 +114,7 @@
     (i64.store offset=ccDst (local.get $p0) (local.get $l18))
     (i64.store offset=ccSrc (local.get $p0) (local.get $l19))
     (i64.store offset=ccSrc2 (local.get $p0) (local.get $l20))
+    (i64.store offset=ccCarry (local.get $p0) (local.get $l21))
     (i32.store offset=budget (local.get $p0) (local.get $l1))
     (if $I5 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
     (if $I6

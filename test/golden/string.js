@@ -1,7 +1,7 @@
 "use strict";
 const { I, V, follow, mulHigh, ctz, popcount, repeatString_result } = F;
 return (function () {
-let k = 0, w = 0, g = 0, G = 0, n = 0, N = 0, a = 0, b = 0, e = 0, x = 0, y = 0, u = 0, U = 0, z = 0, r0 = 0, R0 = 0, r1 = 0, R1 = 0, r3 = 0, R3 = 0, r6 = 0, R6 = 0, r7 = 0, R7 = 0, c0 = 0, C0 = 0, c1 = 0, C1 = 0, c2 = 0, C2 = 0, c3 = 0, C3 = 0, t0 = 0, T0 = 0;
+let k = 0, w = 0, g = 0, G = 0, n = 0, N = 0, a = 0, b = 0, e = 0, x = 0, y = 0, u = 0, U = 0, z = 0, r0 = 0, R0 = 0, r1 = 0, R1 = 0, r3 = 0, R3 = 0, r6 = 0, R6 = 0, r7 = 0, R7 = 0, c0 = 0, C0 = 0, c1 = 0, C1 = 0, c2 = 0, C2 = 0, c3 = 0, C3 = 0, c4 = 0, C4 = 0, t0 = 0, T0 = 0;
 I[regionStale] = 0; k = I[budget];
 w = I[tlb];
 g = I[rip]; G = I[rip+4];
@@ -14,6 +14,7 @@ c0 = I[ccOp]; C0 = I[ccOp+4];
 c1 = I[ccDst]; C1 = I[ccDst+4];
 c2 = I[ccSrc]; C2 = I[ccSrc+4];
 c3 = I[ccSrc2]; C3 = I[ccSrc2+4];
+c4 = I[ccCarry]; C4 = I[ccCarry+4];
 X: { F: {
 L0: for (;;) {
 if (k <= I[exitRequest]) {
@@ -37,6 +38,7 @@ c0 = I[ccOp]; C0 = I[ccOp+4];
 c1 = I[ccDst]; C1 = I[ccDst+4];
 c2 = I[ccSrc]; C2 = I[ccSrc+4];
 c3 = I[ccSrc2]; C3 = I[ccSrc2+4];
+c4 = I[ccCarry]; C4 = I[ccCarry+4];
 if (t0 !== 0 || T0 !== 0) {
 if (I[regionStale] !== 0) {
 u = g + 7 | 0;
@@ -75,6 +77,7 @@ I[ccOp] = c0; I[ccOp+4] = C0;
 I[ccDst] = c1; I[ccDst+4] = C1;
 I[ccSrc] = c2; I[ccSrc+4] = C2;
 I[ccSrc2] = c3; I[ccSrc2+4] = C3;
+I[ccCarry] = c4; I[ccCarry+4] = C4;
 I[budget] = k;
 return z;
 });

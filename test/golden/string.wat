@@ -33,6 +33,7 @@
     (local $l16 i64)
     (local $l17 i64)
     (local $l18 i64)
+    (local $l19 i64)
     (i32.store offset=regionStale (local.get $p0) (i32.const 0))
     (local.set $l1 (i32.load offset=budget (local.get $p0)))
     (local.set $l2 (i32.load offset=tlb (local.get $p0)))
@@ -46,6 +47,7 @@
     (local.set $l15 (i64.load offset=ccDst (local.get $p0)))
     (local.set $l16 (i64.load offset=ccSrc (local.get $p0)))
     (local.set $l17 (i64.load offset=ccSrc2 (local.get $p0)))
+    (local.set $l18 (i64.load offset=ccCarry (local.get $p0)))
     (block $B0
       (block $B1
         (loop $L2
@@ -63,7 +65,7 @@
           (i64.store offset=ccDst (local.get $p0) (local.get $l15))
           (i64.store offset=ccSrc (local.get $p0) (local.get $l16))
           (i32.store offset=opPointer (local.get $p0) (i32.const 0))
-          (local.set $l18
+          (local.set $l19
             (call $helpers.repeatString
               (local.get $p0)
               (i64.const 0)
@@ -77,8 +79,9 @@
           (local.set $l15 (i64.load offset=ccDst (local.get $p0)))
           (local.set $l16 (i64.load offset=ccSrc (local.get $p0)))
           (local.set $l17 (i64.load offset=ccSrc2 (local.get $p0)))
+          (local.set $l18 (i64.load offset=ccCarry (local.get $p0)))
           (if $I4
-            (i64.ne (local.get $l18) (i64.const 0))
+            (i64.ne (local.get $l19) (i64.const 0))
             (then
               (if $I5
                 (i32.load offset=regionStale (local.get $p0))
@@ -113,6 +116,7 @@
     (i64.store offset=ccDst (local.get $p0) (local.get $l15))
     (i64.store offset=ccSrc (local.get $p0) (local.get $l16))
     (i64.store offset=ccSrc2 (local.get $p0) (local.get $l17))
+    (i64.store offset=ccCarry (local.get $p0) (local.get $l18))
     (i32.store offset=budget (local.get $p0) (local.get $l1))
     (if $I7 (i32.le_u (local.get $l4) (i32.const 4)) (then (return (local.get $l4))))
     (if $I8

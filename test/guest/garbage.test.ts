@@ -1,4 +1,4 @@
-// @backends wasm js interp
+// @backends wasm,jit-threshold=20 js,jit-threshold=20 interp
 /** Firmware made of random bytes: whatever a guest executes, the program goes on and ends when it is told to. */
 
 import { spawn } from "node:child_process";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { ACCELERATOR } from "../tools/guest.ts";
 import { fetchPackages } from "../tools/packages.ts";
 
 const BIOS_SIZE = 0x10000;
@@ -60,7 +61,7 @@ async function survives(image: Uint8Array): Promise<void> {
     const bios = join(folder, "bios.bin");
     writeFileSync(bios, image);
     const nowhere = ["-display", "none", "-serial", "null", "-monitor", "none", "-debugcon", "null"];
-    const child = spawn(process.execPath, ["bin/qemu-next.js", "-bios", bios, "-m", "16", ...nowhere]);
+    const child = spawn(process.execPath, ["bin/qemu-next.js", ...ACCELERATOR, "-bios", bios, "-m", "16", ...nowhere]);
     let said = "";
     child.stderr.on("data", (data: Buffer) => {
       said += data.toString();

@@ -22,7 +22,7 @@ export function scratch(): { path: (name: string) => string; remove: () => void 
 
 /** What the test run wants of the accelerator: see test/run.ts. */
 const backend = process.env.QEMU_NEXT_TEST_BACKEND;
-const ACCELERATOR = backend ? ["-accel", `tcg,backend=${backend}`] : [];
+export const ACCELERATOR = backend ? ["-accel", `tcg,backend=${backend}`] : [];
 
 /** Starts qemu-next. The firmware is fetched first when it is missing. */
 export async function startGuest(...args: string[]): Promise<Conversation> {

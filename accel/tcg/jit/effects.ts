@@ -1,7 +1,7 @@
 /**
  * What each helper does to the guest registers that compiled code keeps in locals. A helper that is not listed may do
- * anything, such as take a mask from XMM0. The masks count RAX to R15 as bits 0 to 15 and ccOp, ccDst, ccSrc, ccSrc2
- * as bits 16 to 19.
+ * anything, such as take a mask from XMM0. The masks count RAX to R15 as bits 0 to 15 and ccOp, ccDst, ccSrc,
+ * ccSrc2 and ccCarry as bits 16 to 20.
  */
 
 export interface Effect {
@@ -22,8 +22,8 @@ export interface Effect {
   readonly anything: boolean;
 }
 
-export const ALL_SLOTS = 0xfffff;
-export const FLAG_SLOTS = 0xf0000;
+export const ALL_SLOTS = 0x1fffff;
+export const FLAG_SLOTS = 0x1f0000;
 const CC_OP = 1 << 16;
 const CC_SRC = 1 << 18;
 const RAX = 1 << 0;

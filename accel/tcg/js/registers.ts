@@ -11,7 +11,7 @@ import type { Graph } from "../jit/graph.ts";
 import type { Node, Region } from "../jit/region.ts";
 
 const REGISTERS = 16;
-const FLAG_OPERANDS = 4;
+const FLAG_OPERANDS = 5;
 const KIND = OP_ROWS.map(({ kind }) => kind);
 
 const BIT = new Int8Array(CONST_BASE >> 3).fill(-1);

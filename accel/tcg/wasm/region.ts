@@ -12,17 +12,7 @@
  *  3. Every loop tests the budget, which also sees exitRequest.
  */
 
-import {
-  CC_DYNAMIC,
-  CC_EFLAGS,
-  ENV,
-  HF_CS64,
-  regOffset,
-  segBaseOffset,
-  TLB_ENTRIES,
-  TLB_ENTRY_SIZE,
-  xmmOffset,
-} from "../env.ts";
+import { CC_DYNAMIC, CC_EFLAGS, ENV, HF_CS64, regOffset, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE } from "../env.ts";
 import {
   EXIT_FAULT,
   EXIT_HOT,
@@ -35,13 +25,29 @@ import {
 import { REGION_OPCODE } from "../interp/lower.ts";
 import { CONST_BASE, type IrCode, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
-import { ALL_SLOTS, type Effect, effectOf } from "../jit/effects.ts";
-import { analyse, type Graph } from "../jit/graph.ts";
+import { analyse } from "../jit/graph.ts";
 import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
+import { Structure, type StructureWriter } from "../jit/structure.ts";
 import { Code, I32, I64, V128, type ValueType } from "./encoder.ts";
-import { type Intrinsic, intrinsicFor, type Site } from "./intrinsics.ts";
+import type { Intrinsic, Site } from "./intrinsics.ts";
 import { F, V } from "./intrinsics-opcodes.ts";
 import { W } from "./opcodes.ts";
+import {
+  cachedBit,
+  callsOut,
+  homeOf,
+  isTemp,
+  isVector,
+  isVectorTemp,
+  laneOf,
+  mark,
+  places,
+  RegisterUse,
+  type SlotSet,
+  slotsOf,
+  spillSet,
+  vectorsOf,
+} from "./registers.ts";
 
 const ENV_LOCAL = 0;
 /** Result inside a region: goes on at env.rip, wherever that is. */
@@ -54,9 +60,6 @@ const TAG_WRITE = 8;
 const TAG_FETCH = 16;
 const ADDEND = 24;
 const TLB_MASK = (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE;
-const XMM_COUNT = 16;
-const VTEMP_COUNT = 32;
-const FIRST_XMM_BIT = 20;
 /** Where 16-byte slow accesses pass their value, in env. */
 const BOUNCE = ENV.scratch + 1008;
 const I64X2_EXTRACT = [0xfd, 0x1d];
@@ -86,30 +89,12 @@ export interface CompiledRegion {
   readonly points: Int32Array;
 }
 
-/** Which slots a piece of code may have changed since env was last complete. */
-interface Dirty {
-  /** RAX..R15, cc slots, XMM0..15 from bit 20 on: two words. */
-  low: number;
-  high: number;
-}
-
-/** By slot: the bit of one that lives in a local of its own, or -1. */
-const CACHED_BIT = new Int8Array(CONST_BASE >> 3).fill(-1);
-for (let i = 0; i < 16; i++) CACHED_BIT[regOffset(i) >> 3] = i;
-for (let i = 0; i < 4; i++) CACHED_BIT[(ENV.ccOp >> 3) + i] = 16 + i;
-for (let i = 0; i < XMM_COUNT * 2; i++) CACHED_BIT[(ENV.xmm >> 3) + i] = FIRST_XMM_BIT + (i >> 1);
-
-const cachedBit = (slot: Value): number => CACHED_BIT[slot >> 3];
-const isVectorTemp = (slot: Value): boolean => slot >= ENV.vtemps && slot < ENV.vtemps + VTEMP_COUNT * 16;
-const isTemp = (slot: Value): boolean => slot >= ENV.temps && slot < ENV.temps + 256 * 8;
-
-const EVERYTHING: Dirty = { low: -1, high: -1 };
-
-class RegionCompiler {
+class RegionCompiler implements StructureWriter {
   readonly #region: Region;
   readonly #imports: RegionImports;
   readonly #code = new Code(1);
-  readonly #graph: Graph;
+  readonly #structure: Structure;
+  readonly #use: RegisterUse;
   readonly #code64: boolean;
   readonly #locals = new Map<number, number>();
   /** Locals of intrinsics, by type. */
@@ -119,10 +104,6 @@ class RegionCompiler {
   readonly #pointOf: Int32Array[];
   readonly #loopDepth = new Map<number, number>();
   readonly #blockDepth = new Map<number, number>();
-  readonly #dirtyIn: Dirty[];
-  readonly #isMerge: Uint8Array;
-  readonly #isLoop: Uint8Array;
-  readonly #merges = new Map<number, number[]>();
   readonly #budget = this.#code.local(I32);
   readonly #tlb = this.#code.local(I32);
   readonly #entry = this.#code.local(I32);
@@ -131,28 +112,22 @@ class RegionCompiler {
   readonly #address = this.#code.local(I64);
   readonly #ripBase = this.#code.local(I64);
   readonly #rip = this.#code.local(I64);
-  /** Bits of the slots that the region reads or writes, and of those it writes. */
-  readonly #used: Dirty = { low: 0, high: 0 };
-  readonly #written: Dirty = { low: 0, high: 0 };
   #exitDepth = 0;
   #faultDepth = 0;
   #cells = 0;
   // The block and instruction being compiled.
   #block = 0;
   #insn = 0;
-  #dirty: Dirty = { low: 0, high: 0 };
+  #dirty: SlotSet = { low: 0, high: 0 };
 
   constructor(region: Region, imports: RegionImports) {
     this.#region = region;
     this.#imports = imports;
     this.#code64 = (region.hflags & HF_CS64) !== 0;
-    this.#graph = analyse(region.nodes.map(({ end }) => successors(end)));
-    this.#isMerge = new Uint8Array(region.nodes.length);
-    this.#isLoop = new Uint8Array(region.nodes.length);
-    this.#shape();
+    const graph = analyse(region.nodes.map(({ end }) => successors(end)));
+    this.#structure = new Structure(graph, this);
+    this.#use = new RegisterUse(region, graph, (number) => imports.helperName(number));
     this.#pointOf = region.blocks.map(({ ir }) => new Int32Array(ir.insnOp.length));
-    this.#scan();
-    this.#dirtyIn = this.#flowDirty();
   }
 
   compile(): CompiledRegion {
@@ -161,16 +136,16 @@ class RegionCompiler {
     code.get(ENV_LOCAL).memory(W.i32_load, ENV.budget).set(this.#budget);
     this.#loadTlb();
     code.get(ENV_LOCAL).memory(W.i64_load, ENV.rip).set(this.#ripBase);
-    this.#reload(this.#used);
+    this.#reload(this.#use.used);
     code.block();
     this.#exitDepth = code.depth;
     code.block();
     this.#faultDepth = code.depth;
-    this.#tree(0);
+    this.#structure.write();
     code.end();
     code.i32(EXIT_FAULT).set(this.#result);
     code.end();
-    this.#store(this.#written);
+    this.#store(this.#use.written);
     code.get(ENV_LOCAL).get(this.#budget).memory(W.i32_store, ENV.budget);
     this.#epilogue();
     return { code, points: Int32Array.from(this.#points) };
@@ -228,141 +203,18 @@ class RegionCompiler {
     code.else().i32(this.#imports.lookup).op(W.return).end();
   }
 
-  // ---- what is used, written, dirty
-
-  #scan(): void {
-    for (const { ir } of this.#region.blocks) {
-      for (let i = 0; i < ir.count; i++) {
-        this.#markOperands(ir, i);
-        if (ir.d[i] !== NONE && ir.op[i] !== OP.callv) {
-          this.#mark(this.#used, ir.d[i]);
-          this.#mark(this.#written, ir.d[i]);
-        }
-        if (KIND[ir.op[i]] === "call") this.#scanCall(ir, i);
-      }
-    }
-    this.#used.low |= this.#written.low;
-    this.#used.high |= this.#written.high;
-  }
-
-  #scanCall(ir: IrCode, i: number): void {
-    const { vector, anything, writes, xmm } = this.#effect(ir, i);
-    if (anything) return;
-    for (const slot of this.#intrinsic(ir, i)?.slots ?? []) this.#mark(this.#used, slot);
-    this.#used.high |= xmm;
-    this.#written.low |= writes;
-    this.#used.low |= writes;
-    if (vector) {
-      const [destination, source] = places(ir, i);
-      this.#mark(this.#written, destination);
-      this.#mark(this.#used, source);
-    }
-  }
-
-  #effect(ir: IrCode, i: number): Effect {
-    return effectOf(this.#imports.helperName(ir.c[i]));
-  }
-
-  #intrinsic(ir: IrCode, i: number): Intrinsic | undefined {
-    const known = (value: Value): number | undefined => {
-      if (value === NONE) return 0;
-      const at = value - CONST_BASE;
-      return at >= 0 && ir.constHigh[at] === 0 ? ir.constLow[at] : undefined;
-    };
-    return intrinsicFor(this.#imports.helperName(ir.c[i]), { a: known(ir.a[i]), b: known(ir.b[i]), imm: ir.e[i] });
-  }
-
-  #mark(dirty: Dirty, value: Value): void {
-    const bit = value >= CONST_BASE ? -1 : cachedBit(value);
-    if (bit < 0) return;
-    if (bit < FIRST_XMM_BIT) dirty.low |= 1 << bit;
-    else dirty.high |= 1 << (bit - FIRST_XMM_BIT);
-  }
-
-  #markOperands(ir: IrCode, i: number): void {
-    const kind = KIND[ir.op[i]];
-    if (kind === "envLoad" || kind === "label" || kind === "branch" || kind === "exit") return;
-    if (ir.a[i] !== NONE && kind !== "envStore") this.#mark(this.#used, ir.a[i]);
-    if (ir.b[i] !== NONE) this.#mark(this.#used, ir.b[i]);
-    if (kind === "select") {
-      this.#mark(this.#used, ir.c[i]);
-      this.#mark(this.#used, ir.e[i]);
-    }
-  }
-
-  /** What has to be written to env before a call, as far as it is `dirty`. */
-  #spillSet(ir: IrCode, i: number, effect: Effect, dirty: Dirty): Dirty {
-    if (effect.throws) return { low: dirty.low, high: dirty.high };
-    const spill: Dirty = { low: effect.reads & dirty.low, high: effect.xmm };
-    if (effect.vector) for (const place of places(ir, i)) this.#mark(spill, place);
-    spill.high &= dirty.high;
-    return spill;
-  }
-
-  /** What a node makes dirty, and what it makes clean before. */
-  #summary(node: Node): { makes: Dirty; cleans: Dirty } {
-    const { ir } = this.#region.blocks[node.block];
-    const makes: Dirty = { low: 0, high: 0 };
-    const cleans: Dirty = { low: 0, high: 0 };
-    for (let i = node.from; i < node.to; i++) {
-      const intrinsic = KIND[ir.op[i]] === "call" ? this.#intrinsic(ir, i) : undefined;
-      if (intrinsic) {
-        if (intrinsic.result === "vector") this.#mark(makes, places(ir, i)[0]);
-        else makes.low |= this.#effect(ir, i).writes;
-      } else if (KIND[ir.op[i]] === "call") {
-        const spill = this.#spillSet(ir, i, this.#effect(ir, i), EVERYTHING);
-        makes.low &= ~spill.low;
-        makes.high &= ~spill.high;
-        cleans.low |= spill.low;
-        cleans.high |= spill.high;
-      }
-      if (ir.d[i] !== NONE && ir.op[i] !== OP.callv) this.#mark(makes, ir.d[i]);
-    }
-    return { makes, cleans };
-  }
-
-  #flowDirty(): Dirty[] {
-    const { nodes } = this.#region;
-    const { order, predecessors } = this.#graph;
-    const into = nodes.map((): Dirty => ({ low: 0, high: 0 }));
-    const out = nodes.map((): Dirty => ({ low: 0, high: 0 }));
-    const summaries = nodes.map((node) => this.#summary(node));
-    for (let changed = true; changed; ) {
-      changed = false;
-      for (const n of order) {
-        const dirty = into[n];
-        for (const from of predecessors[n]) {
-          dirty.low |= out[from].low;
-          dirty.high |= out[from].high;
-        }
-        const { makes, cleans } = summaries[n];
-        const low = (dirty.low & ~cleans.low) | makes.low;
-        const high = (dirty.high & ~cleans.high) | makes.high;
-        if (low === out[n].low && high === out[n].high) continue;
-        out[n] = { low, high };
-        changed = true;
-      }
-    }
-    return into;
-  }
-
   // ---- slots and locals
 
   /** The local of a cached slot or temporary. */
   #local(slot: Value): number {
-    const bit = cachedBit(slot);
-    const vector = bit >= FIRST_XMM_BIT || isVectorTemp(slot);
-    const key = vector ? slot & ~15 : slot;
-    let local = this.#locals.get(vector ? homeOf(slot) : key);
+    const vector = isVector(slot);
+    const key = vector ? homeOf(slot) : slot;
+    let local = this.#locals.get(key);
     if (local === undefined) {
       local = this.#code.local(vector ? V128 : I64);
-      this.#locals.set(vector ? homeOf(slot) : key, local);
+      this.#locals.set(key, local);
     }
     return local;
-  }
-
-  #isVector(slot: Value): boolean {
-    return cachedBit(slot) >= FIRST_XMM_BIT || isVectorTemp(slot);
   }
 
   #isLocal(slot: Value): boolean {
@@ -385,7 +237,7 @@ class RegionCompiler {
   #push32(value: Value): void {
     const code = this.#code;
     if (value >= CONST_BASE) code.i32(this.#ir().constLow[value - CONST_BASE]);
-    else if (value === ENV.rip || this.#isLocal(value) || this.#isVector(value)) {
+    else if (value === ENV.rip || this.#isLocal(value) || isVector(value)) {
       this.#push64(value);
       code.op(W.i32_wrap_i64);
     } else code.get(ENV_LOCAL).memory(W.i32_load, value);
@@ -397,14 +249,14 @@ class RegionCompiler {
     else if (value >= CONST_BASE) {
       code.i64(this.#ir().constLow[value - CONST_BASE], this.#ir().constHigh[value - CONST_BASE]);
     } else if (value === ENV.rip) this.#pushRip(this.#region.blocks[this.#block].delta);
-    else if (this.#isVector(value)) {
+    else if (isVector(value)) {
       code.get(this.#local(value)).op(...I64X2_EXTRACT, laneOf(value));
     } else if (this.#isLocal(value)) code.get(this.#local(value));
     else code.get(ENV_LOCAL).memory(W.i64_load, value);
   }
 
   #pushVector(value: Value): void {
-    if (this.#isVector(value)) this.#code.get(this.#local(value));
+    if (isVector(value)) this.#code.get(this.#local(value));
     else this.#code.get(ENV_LOCAL).v128Load(value);
   }
 
@@ -417,8 +269,8 @@ class RegionCompiler {
   /** Begins a write of a slot: what has to lie under the value on the stack. */
   #prepare(slot: Value, type: string): void {
     const code = this.#code;
-    if (type !== "v" && this.#isVector(slot)) code.get(this.#local(slot));
-    else if (slot !== ENV.rip && !this.#isLocal(slot) && !this.#isVector(slot)) code.get(ENV_LOCAL);
+    if (type !== "v" && isVector(slot)) code.get(this.#local(slot));
+    else if (slot !== ENV.rip && !this.#isLocal(slot) && !isVector(slot)) code.get(ENV_LOCAL);
   }
 
   /** Ends a write: the value of `type` lies on the stack. */
@@ -427,23 +279,23 @@ class RegionCompiler {
     if (type === "i") code.op(W.i64_extend_i32_u);
     if (slot === ENV.rip) code.set(this.#rip);
     else if (type === "v") {
-      if (this.#isVector(slot)) code.set(this.#local(slot));
+      if (isVector(slot)) code.set(this.#local(slot));
       else code.v128Store(slot);
-    } else if (this.#isVector(slot)) code.op(...I64X2_REPLACE, laneOf(slot)).set(this.#local(slot));
+    } else if (isVector(slot)) code.op(...I64X2_REPLACE, laneOf(slot)).set(this.#local(slot));
     else if (this.#isLocal(slot)) code.set(this.#local(slot));
     else code.memory(W.i64_store, slot);
-    this.#mark(this.#dirty, slot);
+    mark(this.#dirty, slot);
   }
 
   /** Writes locals to env. */
-  #store(which: Dirty): void {
+  #store(which: SlotSet): void {
     const code = this.#code;
     for (const slot of slotsOf(which.low)) code.get(ENV_LOCAL).get(this.#local(slot)).memory(W.i64_store, slot);
     for (const slot of vectorsOf(which.high)) code.get(ENV_LOCAL).get(this.#local(slot)).v128Store(slot);
   }
 
   /** Reads locals from env. */
-  #reload(which: Dirty): void {
+  #reload(which: SlotSet): void {
     const code = this.#code;
     for (const slot of slotsOf(which.low)) code.get(ENV_LOCAL).memory(W.i64_load, slot).set(this.#local(slot));
     for (const slot of vectorsOf(which.high)) code.get(ENV_LOCAL).v128Load(slot).set(this.#local(slot));
@@ -498,79 +350,40 @@ class RegionCompiler {
 
   // ---- control flow
 
-  #isBack(from: number, to: number): boolean {
-    return this.#graph.number[to] <= this.#graph.number[from];
+  loop(header: number): void {
+    this.#code.loop();
+    this.#loopDepth.set(header, this.#code.depth);
   }
 
-  /** Finds merge nodes and loop headers, and the merge nodes each node dominates immediately, in order. */
-  #shape(): void {
-    const { order, predecessors, dominator } = this.#graph;
-    for (const node of order) {
-      const forward = predecessors[node].filter((from) => !this.#isBack(from, node)).length;
-      if (forward < predecessors[node].length) this.#isLoop[node] = 1;
-      if (forward < 2) continue;
-      this.#isMerge[node] = 1;
-      const merges = this.#merges.get(dominator[node]);
-      if (merges) merges.push(node);
-      else this.#merges.set(dominator[node], [node]);
-    }
-  }
-
-  #tree(node: number): void {
-    const loop = this.#isLoop[node] === 1;
-    if (loop) {
-      this.#code.loop();
-      this.#loopDepth.set(node, this.#code.depth);
-    }
-    this.#within(node, this.#merges.get(node) ?? []);
-    if (loop) this.#code.end();
-  }
-
-  #within(node: number, merges: number[]): void {
-    const last = merges.pop();
-    if (last === undefined) {
-      this.#node(node);
-      return;
-    }
+  block(target: number): void {
     this.#code.block();
-    this.#blockDepth.set(last, this.#code.depth);
-    this.#within(node, merges);
+    this.#blockDepth.set(target, this.#code.depth);
+  }
+
+  if(): void {
+    this.#code.if();
+  }
+
+  end(): void {
     this.#code.end();
-    this.#tree(last);
   }
 
-  /** Depth of the construct whose label leads from `from` to `to`, if a branch does. */
-  #labelOf(from: number, to: number): number | undefined {
-    if (this.#isBack(from, to)) return this.#loopDepth.get(to);
-    return this.#isMerge[to] === 1 ? this.#blockDepth.get(to) : undefined;
+  branch(to: number, back: boolean): void {
+    this.#code.brTo((back ? this.#loopDepth : this.#blockDepth).get(to)!);
   }
 
-  #goto(from: number, to: number): void {
-    const depth = this.#labelOf(from, to);
-    if (depth === undefined) this.#tree(to);
-    else this.#code.brTo(depth);
+  branchIf(to: number, back: boolean): void {
+    this.#code.brIfTo((back ? this.#loopDepth : this.#blockDepth).get(to)!);
   }
 
-  /** Goes to `taken` if the condition on the stack holds, else to `next`. */
-  #either(from: number, taken: number, next: number): void {
-    const depth = this.#labelOf(from, taken);
-    if (depth !== undefined) this.#code.brIfTo(depth);
-    else {
-      this.#code.if();
-      this.#tree(taken);
-      this.#code.end();
-    }
-    this.#goto(from, next);
-  }
-
-  #node(n: number): void {
+  node(n: number): void {
     const node = this.#region.nodes[n];
     const { delta } = this.#region.blocks[node.block];
     const code = this.#code;
     this.#block = node.block;
-    this.#dirty = { ...this.#dirtyIn[n] };
+    this.#dirty = { ...this.#use.dirtyIn[n] };
     if (node.starts) {
-      if (this.#isLoop[n] === 1) {
+      if (this.#structure.isLoop(n)) {
         code.get(this.#budget).get(ENV_LOCAL).memory(W.i32_load, ENV.exitRequest).op(W.i32_le_s).unlikely().if();
         this.#storeRip(() => this.#pushRip(delta));
         this.#exit(EXIT_MAIN);
@@ -598,21 +411,21 @@ class RegionCompiler {
     const code = this.#code;
     switch (end.kind) {
       case "jump":
-        this.#goto(n, end.to);
+        this.#structure.goto(n, end.to);
         return;
       case "branch":
         this.#condition(end.op);
-        this.#either(n, end.taken, end.next);
+        this.#structure.either(n, end.taken, end.next);
         return;
       case "match":
         code.get(this.#rip);
         this.#pushRip(end.delta);
         code.op(W.i64_eq);
-        this.#either(n, end.hit, end.miss);
+        this.#structure.either(n, end.hit, end.miss);
         return;
       case "page":
         this.#pageCondition(end.delta, end.phys);
-        this.#either(n, end.hit, end.miss);
+        this.#structure.either(n, end.hit, end.miss);
         return;
       case "leave":
         this.#leave(end);
@@ -742,7 +555,7 @@ class RegionCompiler {
     const ir = this.#ir();
     const end = insn + 1 < ir.insnOp.length ? ir.insnOp[insn + 1] : ir.count;
     for (let i = ir.insnOp[insn]; i < end; i++) {
-      if (KIND[ir.op[i]] === "call" && this.#effect(ir, i).stores) return true;
+      if (KIND[ir.op[i]] === "call" && this.#use.effect(ir, i).stores) return true;
     }
     return false;
   }
@@ -884,11 +697,11 @@ class RegionCompiler {
     if (touched) this.#reload(touched);
   }
 
-  #holding(offset: number): Dirty | undefined {
-    const dirty: Dirty = { low: 0, high: 0 };
-    this.#mark(dirty, offset & ~7);
-    dirty.low &= this.#used.low;
-    dirty.high &= this.#used.high;
+  #holding(offset: number): SlotSet | undefined {
+    const dirty: SlotSet = { low: 0, high: 0 };
+    mark(dirty, offset & ~7);
+    dirty.low &= this.#use.used.low;
+    dirty.high &= this.#use.used.high;
     return dirty.low | dirty.high ? dirty : undefined;
   }
 
@@ -899,7 +712,7 @@ class RegionCompiler {
 
   #call(ir: IrCode, i: number): void {
     const code = this.#code;
-    const intrinsic = this.#intrinsic(ir, i);
+    const intrinsic = this.#use.intrinsic(ir, i);
     if (!intrinsic) this.#callHelper(ir, i);
     else if (!intrinsic.guarded) this.#inline(ir, i, intrinsic);
     else {
@@ -940,7 +753,7 @@ class RegionCompiler {
       b: () => integer(ir.b[i]),
       aDouble: () => {
         const a = ir.a[i];
-        if (a < CONST_BASE && this.#isVector(a)) return vector(a).op(...V.f64x2_extract_lane, laneOf(a));
+        if (a < CONST_BASE && isVector(a)) return vector(a).op(...V.f64x2_extract_lane, laneOf(a));
         return integer(a).op(...F.f64_reinterpret_i64);
       },
       slot: integer,
@@ -976,9 +789,9 @@ class RegionCompiler {
 
   #callHelper(ir: IrCode, i: number): void {
     const code = this.#code;
-    const effect = this.#effect(ir, i);
+    const effect = this.#use.effect(ir, i);
     const { anything, vector, throws } = effect;
-    const spill = this.#spillSet(ir, i, effect, this.#dirty);
+    const spill = spillSet(ir, i, effect, this.#dirty);
     this.#store(spill);
     this.#dirty.low &= ~spill.low;
     this.#dirty.high &= ~spill.high;
@@ -994,52 +807,21 @@ class RegionCompiler {
     if (result) this.#assign(ir.d[i], "l");
     else code.op(W.drop);
     if (anything) {
-      this.#reload(result ? this.#without(this.#used, ir.d[i]) : this.#used);
+      this.#reload(result ? this.#without(this.#use.used, ir.d[i]) : this.#use.used);
     } else {
-      const changed: Dirty = { low: effect.writes & this.#used.low, high: 0 };
-      if (vector) this.#mark(changed, places(ir, i)[0]);
+      const changed: SlotSet = { low: effect.writes & this.#use.used.low, high: 0 };
+      if (vector) mark(changed, places(ir, i)[0]);
       this.#reload(changed);
     }
     if (effect.tlb) this.#loadTlb();
     for (const temp of temps) code.get(ENV_LOCAL).v128Load(homeOf(temp)).set(this.#local(temp));
   }
 
-  #without(all: Dirty, slot: Value): Dirty {
-    const one: Dirty = { low: 0, high: 0 };
-    this.#mark(one, slot);
+  #without(all: SlotSet, slot: Value): SlotSet {
+    const one: SlotSet = { low: 0, high: 0 };
+    mark(one, slot);
     return { low: all.low & ~one.low, high: all.high & ~one.high };
   }
-}
-
-/** The vectors that a helper's immediate names: destination, source. */
-function places(ir: IrCode, i: number): [Value, Value] {
-  return [ir.e[i] & 0xffff, (ir.e[i] >>> 16) & 0xffff];
-}
-
-/** The first byte of the vector that holds `slot`. */
-function homeOf(slot: Value): Value {
-  const base = isVectorTemp(slot) ? ENV.vtemps : ENV.xmm;
-  return base + ((slot - base) & ~15);
-}
-
-function laneOf(slot: Value): number {
-  return ((slot - (isVectorTemp(slot) ? ENV.vtemps : ENV.xmm)) >> 3) & 1;
-}
-
-function* slotsOf(bits: number): Generator<Value> {
-  for (let bit = 0; bit < FIRST_XMM_BIT; bit++) {
-    if (bits & ALL_SLOTS & (1 << bit)) yield bit < 16 ? regOffset(bit) : ENV.ccOp + (bit - 16) * 8;
-  }
-}
-
-function* vectorsOf(bits: number): Generator<Value> {
-  for (let index = 0; index < XMM_COUNT; index++) if (bits & (1 << index)) yield xmmOffset(index);
-}
-
-/** Whether a block has calls to helpers that go by env.rip being the block's start. */
-function callsOut(ir: IrCode): boolean {
-  for (let i = 0; i < ir.count; i++) if (KIND[ir.op[i]] === "call") return true;
-  return false;
 }
 
 export function compileRegion(region: Region, imports: RegionImports): CompiledRegion {
