@@ -19,6 +19,8 @@ export interface ProgramEnvironment {
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Words that make the program print something and end. */
+/** A small young generation: what the machine's thread allocates lives short, and memory is better left to guests. */
+const THREAD_OPTIONS = { name: "machine", resourceLimits: { maxYoungGenerationSizeMb: 24 } };
 const PRINTS = /^(--?(h|help|version)|(.*,)?(help|\?))$/;
 
 /** An error as the user sees it: `qemu-next: -opt arg: message`, then what to do. A bug of ours shows its stack. */
@@ -48,7 +50,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
   let thread: Worker | undefined;
   try {
     // The thread starts while the command line is read: that is a good part of the start-up time.
-    if (!args.some((arg) => PRINTS.test(arg))) thread = new Worker(threadProgram, { name: "machine" });
+    if (!args.some((arg) => PRINTS.test(arg))) thread = new Worker(threadProgram, THREAD_OPTIONS);
     const line = await readCommandLine(args, host, { name, version: `${name} emulator version ${version}\n` });
     host.hooks.cmdline.call(args);
     if (line.kind === "text") {
@@ -71,7 +73,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     const announce = (line: string): void => print(1, `${line}\n`);
     const report = (error: unknown): void => say(formatError(name, error, trace));
     const { Vm } = await import("./vm.ts");
-    thread ??= new Worker(threadProgram, { name: "machine" });
+    thread ??= new Worker(threadProgram, THREAD_OPTIONS);
     vm = await Vm.start({ host, thread, version, inform, announce, report }, line);
     const status = await vm.ended;
     host.hooks.shutdown.call();
