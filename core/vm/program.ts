@@ -18,9 +18,9 @@ export interface ProgramEnvironment {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Words that make the program print something and end. */
 /** A small young generation: what the machine's thread allocates lives short, and memory is better left to guests. */
 const THREAD_OPTIONS = { name: "machine", resourceLimits: { maxYoungGenerationSizeMb: 24 } };
+/** Words that make the program print something and end. */
 const PRINTS = /^(--?(h|help|version)|(.*,)?(help|\?))$/;
 
 /** An error as the user sees it: `qemu-next: -opt arg: message`, then what to do. A bug of ours shows its stack. */
