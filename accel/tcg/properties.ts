@@ -19,7 +19,7 @@ export const TCG_PROPERTIES: PropertySpecs = {
     type: "uint32",
     description: `times a block is entered before it is compiled (default: ${THRESHOLD.wasm}, js: ${THRESHOLD.js})`,
   },
-  "jit-insns": { type: "uint32", default: 100, description: "guest instructions compiled into one function at most" },
+  "jit-insns": { type: "uint32", default: 250, description: "guest instructions compiled into one function at most" },
   "one-insn-per-tb": { type: "bool", default: false, description: "translate one instruction at a time, without JIT" },
   thread: { type: "str", values: ["single"], default: "single", description: "all CPUs in one thread" },
 };
