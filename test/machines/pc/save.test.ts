@@ -125,6 +125,7 @@ test("saved, cleared and loaded again and again", async () => {
   let loads = 0;
   while (machine.ended === undefined && loads < LIMIT) {
     machine.run(7);
+    if (machine.ended !== undefined) break;
     const snapshot = machine.save();
     machine.machine.reset();
     machine.run(3);
