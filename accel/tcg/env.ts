@@ -130,8 +130,6 @@ export const CPU_STATE = defineState(
       charge: u32,
       /** Address of the TLB in use (it follows the privilege). */
       tlb: u32,
-      /** Linear address of the instruction that started last, in step mode. */
-      lastTb: u32,
       /** EFLAGS.TF was set when the present instruction began. */
       stepping: u32,
       /** The present instruction began in the shadow of STI or MOV SS. */

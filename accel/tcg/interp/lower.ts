@@ -10,7 +10,8 @@ import { type Form, HISTORY, interpOpcode } from "./opcodes.ts";
 const CONST_SLOTS = [250, 251, 252, 253].map((index) => ENV.temps + index * 8);
 const MOV_IMMEDIATE = interpOpcode("mov", "immediate");
 
-const REGION = interpOpcode("region", "slots");
+/** Opcode of the instruction that runs a compiled region. */
+export const REGION_OPCODE = interpOpcode("region", "slots");
 const LOOKUP_WITH_HISTORY = interpOpcode("exit_lookup", "history");
 
 const SLOT_FORM = OP_ROWS.map(({ kind, name }) =>
@@ -90,7 +91,7 @@ export class Lowerer {
   /** Writes code at `address` that runs a compiled region; returns the number of bytes. */
   lowerRegion(address: number, place: number, id: number): number {
     this.#at = address;
-    this.#word(REGION, 0, 0, 0);
+    this.#word(REGION_OPCODE, 0, 0, 0);
     this.#pair(place, id);
     return this.#at - address;
   }
@@ -232,5 +233,3 @@ export class Lowerer {
     }
   }
 }
-
-export { REGION as REGION_OPCODE };
