@@ -20,9 +20,9 @@ export function scratch(): { path: (name: string) => string; remove: () => void 
   };
 }
 
-/** What the test run wants of the accelerator: see test/run.ts. */
-const backend = process.env.QEMU_NEXT_TEST_BACKEND;
-export const ACCELERATOR = backend ? ["-accel", `tcg,backend=${backend}`] : [];
+/** What the test run wants of the accelerator, the back end and perhaps more properties: see test/run.ts. */
+export const BACKEND = process.env.QEMU_NEXT_TEST_BACKEND || "wasm";
+export const ACCELERATOR = ["-accel", `tcg,backend=${BACKEND}`];
 
 /** Starts qemu-next. The firmware is fetched first when it is missing. */
 export async function startGuest(...args: string[]): Promise<Conversation> {
