@@ -26,7 +26,7 @@ const HALT = SEEN + 28;
 const DR7 = SEEN + 32;
 const CR4 = SEEN + 36;
 /** What the handler is to do besides, and where its save area is. */
-const TODO = SEEN + 40;
+const ORDER = SEEN + 40;
 const NEW_BASE = SEEN + 44;
 const NMI_COUNT = SEEN + 48;
 const SEEN_NMI = SEEN + 52;
@@ -44,7 +44,7 @@ export function smm(bits: 32 | 64): GuestProgram {
   const layout = LAYOUTS[bits];
   const p = new GuestProgram(`smm-${bits}`, layout.cpu);
   const trigger = "out 0xb2, al";
-  const todo = (what: number): string => `mov dword [${TODO}], ${what}`;
+  const order = (what: number): string => `mov dword [${ORDER}], ${what}`;
   const ones = (mask: number, name: string, source: string, expected: number): void => {
     p.code(`mov eax, ${source}\nand eax, ${mask}`);
     p.equal(name, "eax", expected);
@@ -75,7 +75,7 @@ export function smm(bits: 32 | 64): GuestProgram {
     mov [edi + ${EAX}], eax
     movzx eax, byte [ebp + ${layout.autoHalt}]
     mov [edi + ${HALT}], eax
-    mov ebx, [edi + ${TODO}]
+    mov ebx, [edi + ${ORDER}]
     test bl, ${CHANGE_EAX}
     je handler_relocate
     mov dword [ebp + ${layout.eax}], 0x12345678
@@ -107,7 +107,7 @@ export function smm(bits: 32 | 64): GuestProgram {
     handler_smi:
     test bl, ${SEND_SMI}
     je handler_acknowledge
-    mov dword [edi + ${TODO}], 0
+    mov dword [edi + ${ORDER}], 0
     mov dword [edi + ${APIC_ICR + 16}], 0
     mov dword [edi + ${APIC_ICR}], 0x4200
     mov ecx, 1000
@@ -154,9 +154,9 @@ export function smm(bits: 32 | 64): GuestProgram {
   p.equal("the saved EAX", `[${EAX}]`, 0x1111_0000);
   ones(0x2_0000, "the revision allows relocation", `[${REVISION}]`, 0x2_0000);
   p.equal("not from HLT", `[${HALT}]`, 0);
-  p.code(`${todo(CHANGE_EAX)}\n${trigger}\nmov ebx, eax`);
+  p.code(`${order(CHANGE_EAX)}\n${trigger}\nmov ebx, eax`);
   p.equal("the handler can change registers", "ebx", 0x1234_5678);
-  p.code(todo(0));
+  p.code(order(0));
   p.user("from ring 3", `mov dx, 0xb2\n${trigger}\nmov ax, cs\nand ax, 3\ncmp ax, 3\nje .still\nud2\n.still: nop`);
   p.code(`mov dword [${COUNT}], 0\nmov dword [${APIC_ICR + 16}], 0\nmov dword [${APIC_ICR}], 0x4200\nmov ecx, 1000
     .sent: dec ecx\njne .sent`);
@@ -172,7 +172,7 @@ export function smm(bits: 32 | 64): GuestProgram {
   // Relocation to SMRAM, whose contents are seen by nobody else.
   const smram = (value: number): string =>
     `mov dx, 0xcf8\nmov eax, 0x80000070\nout dx, eax\nmov dx, 0xcfe\nmov al, ${value}\nout dx, al`;
-  p.code(`${todo(RELOCATE)}\n${trigger}\n${todo(0)}\n${smram(0x4a)}
+  p.code(`${order(RELOCATE)}\n${trigger}\n${order(0)}\n${smram(0x4a)}
     mov esi, handler\nmov edi, ${SMRAM + 0x8000}\nmov ecx, handler_end - handler\nrep movsb
     mov edx, [handler]\ncmp [${SMRAM + 0x8000}], edx\nsete bl\nmovzx ebx, bl
     ${smram(0x0a)}\nmov edx, [handler]\ncmp [${SMRAM + 0x8000}], edx\nsetne cl\nmovzx ecx, cl\nmov dword [${COUNT}], 0\nmov dword [${FIRST_BASE + 0x8000}], 0xffffffff\n${trigger}`);
@@ -182,15 +182,15 @@ export function smm(bits: 32 | 64): GuestProgram {
   p.equal("with its CS", `[${CS}]`, SMRAM >> 4);
 
   // What is held off
-  p.code(`mov dword [idt + 16], (count_nmi & 0xffff) | 0x80000\n${todo(SEND_NMI)}\n${trigger}\n${todo(0)}\nnop`);
+  p.code(`mov dword [idt + 16], (count_nmi & 0xffff) | 0x80000\n${order(SEND_NMI)}\n${trigger}\n${order(0)}\nnop`);
   p.equal("an NMI waits", `[${SEEN_NMI}]`, 0);
   p.equal("for RSM", `[${NMI_COUNT}]`, 1);
-  p.code(`mov dword [${COUNT}], 0\n${todo(SEND_SMI)}\n${trigger}\nnop`);
+  p.code(`mov dword [${COUNT}], 0\n${order(SEND_SMI)}\n${trigger}\nnop`);
   p.equal("a second SMI waits", `[${SEEN_NMI}]`, 1);
   p.equal("and comes after RSM", `[${COUNT}]`, 2);
 
   // HLT: SMIs from the timer, by LINT0
-  p.code(`mov dword [${COUNT}], 0\n${todo(LEAVE_HALT)}
+  p.code(`mov dword [${COUNT}], 0\n${order(LEAVE_HALT)}
     mov al, 0x11\nout 0x20, al\nmov al, 0x40\nout 0x21, al\nmov al, 4\nout 0x21, al\nmov al, 1\nout 0x21, al
     mov dword [${APIC_SVR}], 0x1ff\nmov dword [${APIC_LINT0}], 0x200
     mov al, 0xfe\nout 0x21, al\nmov al, 0x34\nout 0x43, al\nmov al, 0xa9\nout 0x40, al\nmov al, 4\nout 0x40, al
@@ -198,7 +198,7 @@ export function smm(bits: 32 | 64): GuestProgram {
   p.equal("RSM goes back to HLT, unless the handler says no", `[${COUNT}]`, 2);
   p.equal("with EIP after it", `[${EIP}]`, ".after_halt");
   p.equal("as the save area says", `[${HALT}]`, 1);
-  p.code(todo(0));
+  p.code(order(0));
 
   // Other modes
   const v86 = p.label();
