@@ -1,21 +1,39 @@
-/** The program: command line in, machine up, exit status out. */
+/** The program: command line in, machine up (or a sub-command done), exit status out. */
 
 import { readFileSync } from "node:fs";
-import { PluginHost } from "../core/plugin/host.ts";
-import { runProgram } from "../core/vm/program.ts";
-import { FIRST_PARTY } from "../plugins/first-party.ts";
+import { findCommand } from "./commands.ts";
+
+const NAME = "qemu-next";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
 };
-const host = new PluginHost();
-for (const plugin of FIRST_PARTY) host.offer(plugin);
 
-process.exit(
-  await runProgram(process.argv.slice(2), {
-    name: "qemu-next",
-    version,
-    host,
-    threadProgram: new URL("./machine-thread.ts", import.meta.url),
-  }),
-);
+/** Runs the machine that the command line describes. */
+async function runMachine(args: readonly string[]): Promise<number> {
+  const [{ PluginHost }, { runProgram }, { FIRST_PARTY }] = await Promise.all([
+    import("../core/plugin/host.ts"),
+    import("../core/vm/program.ts"),
+    import("../plugins/first-party.ts"),
+  ]);
+  const host = new PluginHost();
+  for (const plugin of FIRST_PARTY) host.offer(plugin);
+  const threadProgram = new URL("./machine-thread.ts", import.meta.url);
+  return runProgram(args, { name: NAME, version, host, threadProgram });
+}
+
+async function runCommand({ command, args }: NonNullable<ReturnType<typeof findCommand>>): Promise<number> {
+  const name = `${NAME} ${command.name}`;
+  try {
+    const { run } = await command.load();
+    return await run({ name, version, args });
+  } catch (error) {
+    const { formatError } = await import("../core/vm/program.ts");
+    process.stderr.write(formatError(name, error, args.includes("--trace")));
+    return 1;
+  }
+}
+
+const args = process.argv.slice(2);
+const command = findCommand(process.argv[1] ?? "", args);
+process.exit(await (command ? runCommand(command) : runMachine(args)));
