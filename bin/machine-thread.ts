@@ -6,4 +6,4 @@ import { FIRST_PARTY } from "../plugins/first-party.ts";
 
 const host = new PluginHost();
 for (const plugin of FIRST_PARTY) host.offer(plugin);
-await runMachineThread(host);
+void runMachineThread(host);

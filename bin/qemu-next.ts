@@ -1,25 +1,22 @@
 /** The program: command line in, machine up (or a sub-command done), exit status out. */
 
-import { readFileSync } from "node:fs";
+import manifest from "../package.json" with { type: "json" };
 import { findCommand } from "./commands.ts";
 
 const NAME = "qemu-next";
-
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+const { version } = manifest;
 
 /** Runs the machine that the command line describes. */
 async function runMachine(args: readonly string[]): Promise<number> {
-  const [{ PluginHost }, { runProgram }, { FIRST_PARTY }] = await Promise.all([
+  const [{ PluginHost }, { runProgram }, { FIRST_PARTY }, { MACHINE_THREAD }] = await Promise.all([
     import("../core/plugin/host.ts"),
     import("../core/vm/program.ts"),
     import("../plugins/first-party.ts"),
+    import("./threads.ts"),
   ]);
   const host = new PluginHost();
   for (const plugin of FIRST_PARTY) host.offer(plugin);
-  const threadProgram = new URL("./machine-thread.ts", import.meta.url);
-  return runProgram(args, { name: NAME, version, host, threadProgram });
+  return runProgram(args, { name: NAME, version, host, threadProgram: MACHINE_THREAD });
 }
 
 async function runCommand({ command, args }: NonNullable<ReturnType<typeof findCommand>>): Promise<number> {
@@ -34,6 +31,10 @@ async function runCommand({ command, args }: NonNullable<ReturnType<typeof findC
   }
 }
 
-const args = process.argv.slice(2);
-const command = findCommand(process.argv[1] ?? "", args);
-process.exit(await (command ? runCommand(command) : runMachine(args)));
+async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  const command = findCommand(process.argv[1] ?? "", args);
+  return command ? runCommand(command) : runMachine(args);
+}
+
+main().then((status) => process.exit(status));

@@ -3,7 +3,11 @@
  * it is loaded when the first function is asked for.
  */
 
+import { loadAddon, PLACE } from "./assets.ts";
 import { messageOf, QemuError } from "./errors.ts";
+
+/** The addon in bundles and executables made on this platform. */
+export const KOFFI_ADDON = `koffi-${process.platform}-${process.arch}.node`;
 
 /** A C function of integers and pointers; a typed array is passed as the address of its bytes. */
 export type CFunction = (...args: readonly (number | bigint | ArrayBufferView | null)[]) => number;
@@ -15,10 +19,16 @@ export interface CLibrary {
   errorName(): string;
 }
 
+/** koffi from its package, or its addon alone, which has the whole interface: see bin/build. */
+async function loadKoffi(): Promise<typeof import("koffi").default> {
+  if (PLACE === "source") return (await import("koffi")).default;
+  return loadAddon(KOFFI_ADDON) as typeof import("koffi").default;
+}
+
 /** The C library of this process. */
 export async function loadCLibrary(): Promise<CLibrary> {
   try {
-    const { default: koffi } = await import("koffi");
+    const koffi = await loadKoffi();
     const library = koffi.load(null);
     return {
       function: (prototype) => library.func(prototype) as unknown as CFunction,

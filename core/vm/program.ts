@@ -2,7 +2,8 @@
 
 import { writeSync } from "node:fs";
 import { constants } from "node:os";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { startThread, type ThreadProgram } from "../assets.ts";
 import { messageOf, QemuError } from "../errors.ts";
 import { messageOptions, readCommandLine } from "../options/command-line.ts";
 import type { PluginHost } from "../plugin/host.ts";
@@ -13,7 +14,7 @@ export interface ProgramEnvironment {
   readonly version: string;
   readonly host: PluginHost;
   /** The program of the machine's thread; it calls `runMachineThread`. */
-  readonly threadProgram: URL;
+  readonly threadProgram: ThreadProgram;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -50,7 +51,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
   let thread: Worker | undefined;
   try {
     // The thread starts while the command line is read: that is a good part of the start-up time.
-    if (!args.some((arg) => PRINTS.test(arg))) thread = new Worker(threadProgram, THREAD_OPTIONS);
+    if (!args.some((arg) => PRINTS.test(arg))) thread = startThread(threadProgram, THREAD_OPTIONS);
     const line = await readCommandLine(args, host, { name, version: `${name} emulator version ${version}\n` });
     host.hooks.cmdline.call(args);
     if (line.kind === "text") {
@@ -73,7 +74,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     const announce = (line: string): void => print(1, `${line}\n`);
     const report = (error: unknown): void => say(formatError(name, error, trace));
     const { Vm } = await import("./vm.ts");
-    thread ??= new Worker(threadProgram, THREAD_OPTIONS);
+    thread ??= startThread(threadProgram, THREAD_OPTIONS);
     vm = await Vm.start({ host, thread, version, inform, announce, report }, line);
     const status = await vm.ended;
     host.hooks.shutdown.call();

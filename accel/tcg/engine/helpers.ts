@@ -1,7 +1,6 @@
 /** Loads the helper module and numbers its functions for IR. */
 
-import { readFileSync } from "node:fs";
-import { buildHelpers } from "../assembly/build.ts";
+import { PLACE, readAsset } from "../../../core/assets.ts";
 
 /** What the helpers call in JavaScript: see assembly/host.ts. */
 export interface HelperHost {
@@ -33,7 +32,10 @@ export interface Helpers {
 let compiled: WebAssembly.Module | undefined;
 
 async function helperModule(): Promise<WebAssembly.Module> {
-  compiled ??= new WebAssembly.Module(readFileSync(await buildHelpers()));
+  if (compiled) return compiled;
+  // A checkout may have changed them.
+  if (PLACE === "source") await (await import("../assembly/build.ts")).buildHelpers();
+  compiled = new WebAssembly.Module(readAsset("helpers.wasm"));
   return compiled;
 }
 
