@@ -9,16 +9,18 @@ import type { Properties } from "../device.ts";
 import { QemuError } from "../errors.ts";
 import { type LogItem, logHelp, parseLogItems } from "../log.ts";
 import type { MachineType } from "../machine.ts";
+import type { ForeignPlan } from "../plugin/foreign.ts";
 import type { PluginHost } from "../plugin/host.ts";
 import { findMachineChardevs, readCharacters } from "./characters.ts";
 import { type ChardevPlan, ChardevPlans } from "./chardevs.ts";
 import { type BlockPlan, DrivePlans } from "./drives.ts";
 import { acceleratorHelp, cpuHelp, deviceHelp, listHelp, machineHelp, programHelp, propertyHelp } from "./help.ts";
 import { parseKeyValues, toRecord, wantsHelp, withOption } from "./keyval.ts";
-import { lex, type ParsedOption } from "./lexer.ts";
+import { lex } from "./lexer.ts";
 import type { BootOptions, FirmwareRequest, MachineOptions, UserDevice } from "./machine-options.ts";
 import { didYouMean } from "./near.ts";
 import { OptionSet } from "./option-set.ts";
+import { pluginHelp, readPlugins } from "./plugins.ts";
 import { deviceProperties, type GlobalProperty, parseProperties, resolveDeviceProperties } from "./properties.ts";
 import { OPTION_SECTIONS, OPTIONS } from "./table.ts";
 import { parseBool, parseChoice, parseInteger, parseSize, parseUuid } from "./values.ts";
@@ -55,7 +57,11 @@ export type CommandLine =
       readonly machine: Omit<MachineOptions, "firmware">;
       readonly firmware: FirmwareRequest;
       readonly io: IoPlan;
+      /** For every thread that may use what they bring. */
+      readonly plugins: readonly ForeignPlan[];
     };
+
+type MachineLine = Extract<CommandLine, { kind: "machine" }>;
 
 export interface Program {
   readonly name: string;
@@ -82,13 +88,15 @@ export async function readCommandLine(
     if (name === "h") return { kind: "text", text: programHelp(program.version, program.name, OPTION_SECTIONS) };
     if (name === "version") return { kind: "text", text: program.version };
   }
-  const builder = new Builder(options, host);
+  const set = new OptionSet(options);
+  const plugins = await readPlugins(set, host);
+  const builder = new Builder(set, host);
   const help = await builder.help();
-  return help === undefined ? builder.build() : { kind: "text", text: help };
+  return help === undefined ? { ...(await builder.build()), plugins } : { kind: "text", text: help };
 }
 
 /** Options whose argument may be `help`. */
-const HAVE_HELP = ["machine", "accel", "cpu", "device", "chardev", "display", "vga", "d"];
+const HAVE_HELP = ["plugin", "machine", "accel", "cpu", "device", "chardev", "display", "vga", "d"];
 
 const DEFAULT_RAM = 128 << 20;
 const RAM_UNIT = 8192;
@@ -110,8 +118,8 @@ class Builder {
   readonly #host: PluginHost;
   readonly #chardevs = new ChardevPlans();
 
-  constructor(options: readonly ParsedOption[], host: PluginHost) {
-    this.#options = new OptionSet(options);
+  constructor(options: OptionSet, host: PluginHost) {
+    this.#options = options;
     this.#host = host;
   }
 
@@ -124,6 +132,8 @@ class Builder {
       const subject = pairs[0].value;
       const general = pairs.length === 1;
       switch (name) {
+        case "plugin":
+          return withOption(text, () => pluginHelp(subject, general));
         case "machine":
           return general ? machineHelp(await this.#machines()) : this.#machinePropertyHelp(subject, text);
         case "accel":
@@ -147,7 +157,7 @@ class Builder {
     return undefined;
   }
 
-  async build(): Promise<CommandLine> {
+  async build(): Promise<Omit<MachineLine, "plugins">> {
     const { machine, record: machineProperties, text } = await this.#machine();
     const { accel: _, ...properties } = machineProperties;
     withOption(text, () => parseProperties(`${machine.name}-machine`, machine.properties, properties));

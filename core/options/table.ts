@@ -145,7 +145,16 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
       { names: ["rtc"], argument: "[base=utc|localtime|<datetime>][,clock=host|rt|vm]", help: ["the real-time clock"] },
       { names: ["option-rom"], argument: "rom[,bootindex=n]", help: ["load a file as an option ROM"] },
       { names: ["nodefaults"], help: ["don't create default devices"] },
-      { names: ["no-user-config"], help: ["don't read the user's configuration (there is none)"] },
+      {
+        names: ["plugin"],
+        argument: "name[,option=value]",
+        help: [
+          "load a plugin: 'name' is the package qemu-next-plugin-<name>, a folder or a file ('./name')",
+          "('-plugin name,help' for its options; 'qemu-next plugin add' installs packages)",
+        ],
+      },
+      { names: ["readconfig"], argument: "file", help: ["read a configuration file (.json, .mjs or .mts)"] },
+      { names: ["no-user-config"], help: ["don't read qemu-next.config.* in the current folder"] },
       { names: ["msg"], argument: "[timestamp=on|off]", help: ["put the time before messages"] },
       { names: ["trace"], help: ["show where in the program an error came from"] },
     ],

@@ -3,8 +3,12 @@
  * look-up loads the one that says it provides the name, and only that one.
  */
 
+import type { Properties } from "../device.ts";
 import { messageOf, QemuError } from "../errors.ts";
+import { withOption } from "../options/keyval.ts";
 import { didYouMean } from "../options/near.ts";
+import { parseProperties } from "../options/properties.ts";
+import { guard } from "./guard.ts";
 import {
   createHooks,
   type Hooks,
@@ -14,7 +18,7 @@ import {
   type Registry,
   type RegistryName,
 } from "./hooks.ts";
-import { PLUGIN_API, type Plugin } from "./plugin.ts";
+import { checkApi, type Plugin } from "./plugin.ts";
 
 /** A plugin that is loaded when something it provides is asked for. */
 export interface OfferedPlugin {
@@ -22,12 +26,29 @@ export interface OfferedPlugin {
   /** What it registers, as "registry:name": "device:isa-serial", "machine:pc". */
   readonly provides: readonly string[];
   load(): Promise<{ readonly default: Plugin }>;
+  /** Set for plugins that do not come with the program. */
+  readonly foreign?: ForeignPlugin;
 }
+
+export interface ForeignPlugin {
+  /** What it registers cannot be known without loading it. */
+  readonly opaque: boolean;
+  /** What the user has set for it, and the option or file that did so. */
+  readonly given: Readonly<Record<string, string>>;
+  readonly source: string;
+  /** Runs its `apply` for a limited time. */
+  limit(apply: () => void | Promise<void>): Promise<void>;
+}
+
+const TRACE_HINT = "'-trace' shows where in the plugin";
 
 export class PluginHost {
   readonly hooks: Hooks = createHooks();
-  readonly #plugins = new Map<string, Plugin>();
+  /** The plugins in use, by name, and the end of their `apply`. */
+  readonly #plugins = new Map<string, Promise<void>>();
+  /** By what they provide. */
   readonly #offered = new Map<string, OfferedPlugin>();
+  readonly #foreign = new Map<string, ForeignPlugin>();
   /** Names that somebody tapped, by registry. */
   readonly #registered = new Map<RegistryName, Set<string>>();
   /** The plugin whose tap was called last. */
@@ -47,28 +68,82 @@ export class PluginHost {
     }
   }
 
-  /** Makes a plugin known without loading it. */
+  /** Makes a plugin known without loading it. A foreign one may not take the place of another. */
   offer(plugin: OfferedPlugin): void {
-    for (const provided of plugin.provides) this.#offered.set(provided, plugin);
+    const { name, provides, foreign } = plugin;
+    if (foreign) {
+      const taken = provides.find((key) => this.#offered.has(key));
+      const other = taken === undefined ? undefined : this.#offered.get(taken)?.name;
+      if (other !== undefined || this.#foreign.has(name)) {
+        throw new QemuError(
+          "plugin-conflict",
+          other === undefined
+            ? `two plugins have the name '${name}'`
+            : `plugin '${name}' provides ${taken}, and so does '${other}'`,
+        );
+      }
+      this.#foreign.set(name, foreign);
+    }
+    for (const provided of provides) this.#offered.set(provided, plugin);
   }
 
-  /** Applies a plugin; a second time has no effect. */
-  async use(plugin: Plugin): Promise<void> {
-    if (plugin.api !== PLUGIN_API) {
-      throw new QemuError(
-        "plugin-api",
-        `plugin '${plugin.name}' was written for plugin interface ${plugin.api}; this program has ${PLUGIN_API}`,
-        { hint: `install a version of '${plugin.name}' for plugin interface ${PLUGIN_API}` },
-      );
-    }
-    if (this.#plugins.has(plugin.name)) return;
-    this.#plugins.set(plugin.name, plugin);
+  /** Loads and applies an offered plugin. */
+  load(offered: OfferedPlugin): Promise<void> {
+    return this.#once(offered.name, async () => {
+      let plugin: Plugin;
+      try {
+        plugin = (await offered.load()).default;
+      } catch (cause) {
+        if (cause instanceof QemuError) throw cause;
+        throw new QemuError("plugin-load", `plugin '${offered.name}' could not be loaded: ${messageOf(cause)}`, {
+          cause,
+        });
+      }
+      const { name, foreign } = offered;
+      const read = (): Properties => parseProperties(name, plugin.options ?? {}, foreign?.given ?? {});
+      await this.#apply(name, plugin, foreign ? withOption(foreign.source, read) : read(), foreign);
+    });
+  }
+
+  /** Applies a plugin with options; a second time has no effect. */
+  use(plugin: Plugin, given: Readonly<Record<string, string>> = {}): Promise<void> {
+    return this.#once(plugin.name, () =>
+      this.#apply(plugin.name, plugin, parseProperties(plugin.name, plugin.options ?? {}, given)),
+    );
+  }
+
+  #once(name: string, action: () => Promise<void>): Promise<void> {
+    let under = this.#plugins.get(name);
+    if (!under) this.#plugins.set(name, (under = action()));
+    return under;
+  }
+
+  async #apply(name: string, plugin: Plugin, options: Properties, foreign?: ForeignPlugin): Promise<void> {
+    checkApi(name, plugin.api);
+    const core = await import("./api.ts");
+    const find: this["find"] = (kind, thing) => this.find(kind, thing);
+    const apply = (): void | Promise<void> => plugin.apply({ hooks: this.hooks, core, options, find });
+    const before = new Set(this.#keys());
     try {
-      await plugin.apply(this);
+      await (foreign ? foreign.limit(apply) : apply());
     } catch (cause) {
       if (cause instanceof QemuError) throw cause;
-      throw new QemuError("plugin-apply", `plugin '${plugin.name}' failed to start: ${messageOf(cause)}`, { cause });
+      throw new QemuError("plugin-apply", `plugin '${name}' failed to start: ${messageOf(cause)}`, {
+        cause,
+        hint: foreign && TRACE_HINT,
+      });
     }
+    if (!foreign || foreign.opaque) return;
+    const hidden = this.#keys().find((key) => !before.has(key) && !this.#offered.has(key));
+    if (hidden === undefined) return;
+    throw new QemuError("plugin-provides", `plugin '${name}' registers ${hidden}, which its manifest does not name`, {
+      hint: 'its package.json lists it under "qemu-next"."provides"',
+    });
+  }
+
+  /** What has been tapped so far, as "registry:name". */
+  #keys(): string[] {
+    return REGISTRY_NAMES.flatMap((kind) => [...this.#registered.get(kind)!].map((name) => `${kind}:${name}`));
   }
 
   /** What is registered under `name` by the plugins in use, or undefined. `option` is named when a tap throws. */
@@ -76,21 +151,42 @@ export class PluginHost {
     const hook = (this.hooks[kind] as Registry<Registrations[K]>).get(name);
     if (!hook) return undefined;
     try {
-      return hook.call();
+      const thing = hook.call();
+      const foreign = thing === undefined ? undefined : this.#foreignName(`${kind}:${name}`);
+      return foreign === undefined ? thing : guard(foreign, kind, name, thing);
     } catch (cause) {
+      if (cause instanceof QemuError) throw cause;
       throw new QemuError(
         "plugin-tap",
         `plugin '${this.#calling}' failed in its hook ${kind} for '${name}': ${messageOf(cause)}`,
-        { cause, context: { plugin: this.#calling, hook: `${kind}:${name}`, option } },
+        {
+          cause,
+          context: { plugin: this.#calling, hook: `${kind}:${name}`, option },
+          hint: this.#foreign.has(this.#calling) ? TRACE_HINT : undefined,
+        },
       );
     }
+  }
+
+  /** The plugin that registered a thing, when it did not come with the program. */
+  #foreignName(key: string): string | undefined {
+    const offered = this.#offered.get(key);
+    if (offered) return offered.foreign && offered.name;
+    return [...this.#foreign.values()].some(({ opaque }) => opaque) ? this.#calling : undefined;
   }
 
   /** What is registered under `name`, after loading the plugin that offers it; undefined when there is none. */
   async find<K extends RegistryName>(kind: K, name: string, option?: string): Promise<Registrations[K] | undefined> {
     const offered = this.#offered.get(`${kind}:${name}`);
-    if (offered) await this.#load(offered);
-    return this.lookup(kind, name, option);
+    if (offered) await this.load(offered);
+    const thing = this.lookup(kind, name, option);
+    if (offered && thing === undefined) {
+      throw new QemuError("plugin-provides", `plugin '${offered.name}' does not register ${kind}:${name}`, {
+        context: { option },
+        hint: "its manifest says that it does",
+      });
+    }
+    return thing;
   }
 
   /** Like `find`, but throws with near matches. `message` words the error. */
@@ -127,19 +223,5 @@ export class PluginHost {
   /** Names of the plugins in use. */
   plugins(): string[] {
     return [...this.#plugins.keys()];
-  }
-
-  async #load(offered: OfferedPlugin): Promise<void> {
-    if (this.#plugins.has(offered.name)) return;
-    let plugin: Plugin;
-    try {
-      plugin = (await offered.load()).default;
-    } catch (cause) {
-      if (cause instanceof QemuError) throw cause;
-      throw new QemuError("plugin-load", `plugin '${offered.name}' could not be loaded: ${messageOf(cause)}`, {
-        cause,
-      });
-    }
-    await this.use(plugin);
   }
 }

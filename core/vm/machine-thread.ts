@@ -76,8 +76,9 @@ class MachineThread {
 
   /** False when it failed; the I/O thread has been told. */
   async assemble(): Promise<boolean> {
-    const { options } = this.#plan;
+    const { options, plugins } = this.#plan;
     try {
+      if (plugins.length > 0) await (await import("../plugin/foreign.ts")).offerPlugins(this.#host, plugins);
       const type = await this.#host.require("machine", options.machine);
       const accelerator = await this.#host.require("accelerator", options.accelerator);
       const arenaBase = this.#memory.reserve("state", STATE_ARENA_SIZE);

@@ -9,6 +9,7 @@ import type { ShutdownCause } from "../device.ts";
 import type { ErrorContext } from "../errors.ts";
 import type { LogPlan } from "../log.ts";
 import type { MachineOptions } from "../options/machine-options.ts";
+import type { ForeignPlan } from "../plugin/foreign.ts";
 import type { MailboxPlan } from "../thread/mailbox.ts";
 
 /** Everything the machine's thread starts from: plain data and shared memory, fit for another thread. */
@@ -19,6 +20,7 @@ export interface MachinePlan {
   readonly chars: readonly RemoteCharPlan[];
   readonly blocks: readonly { readonly id: string; readonly plan: RemoteBlockPlan }[];
   readonly log: LogPlan;
+  readonly plugins: readonly ForeignPlan[];
 }
 
 /** QEMU's run states, as far as they occur. */

@@ -99,6 +99,7 @@ export class Vm {
       chars: [],
       blocks: [],
       log: openLog(line.io.log.items, line.io.log.file),
+      plugins: line.plugins,
     };
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;

@@ -1,0 +1,62 @@
+/**
+ * What third-party plugins register is looked over before it is used, and errors that its methods throw are told apart
+ * from errors of the program: they name the plugin.
+ */
+
+import { messageOf, QemuError } from "../errors.ts";
+import type { RegistryName } from "./hooks.ts";
+
+/** What each thing has to have, by `typeof`. */
+const SHAPES: Readonly<Partial<Record<RegistryName, Readonly<Record<string, string>>>>> = {
+  accelerator: { name: "string", properties: "object", reservedMemory: "number", createVcpu: "function" },
+  machine: { name: "string", aliases: "object", properties: "object", findFirmware: "function", assemble: "function" },
+  device: {
+    name: "string",
+    bus: "string",
+    category: "string",
+    properties: "object",
+    userCreatable: "boolean",
+    create: "function",
+  },
+  chardev: { options: "object", open: "function" },
+  blockDriver: { name: "string", open: "function" },
+  blockProtocol: { name: "string", open: "function" },
+};
+
+/** `thing`, with methods that name `plugin` when they fail. */
+export function guard<T>(plugin: string, kind: RegistryName, name: string, thing: T): T {
+  const shape = SHAPES[kind];
+  if (!shape) return thing;
+  const what = `plugin '${plugin}', ${kind} '${name}'`;
+  if (typeof thing !== "object" || thing === null) throw new QemuError("plugin-shape", `${what}: is not an object`);
+  const source = thing as Record<string, unknown>;
+  const guarded = Object.create(thing) as Record<string, unknown>;
+  for (const [key, type] of Object.entries(shape)) {
+    const value = source[key];
+    if (typeof value !== type || value === null) {
+      throw new QemuError("plugin-shape", `${what}: '${key}' is missing or not a ${type}`);
+    }
+    if (type === "function") guarded[key] = guardMethod(`${what}: ${key}()`, value as Method, source);
+  }
+  return guarded as T;
+}
+
+type Method = (...args: unknown[]) => unknown;
+
+function guardMethod(what: string, method: Method, self: unknown): Method {
+  const fail = (cause: unknown): never => {
+    if (cause instanceof QemuError) throw cause;
+    throw new QemuError("plugin-failed", `${what} failed: ${messageOf(cause)}`, {
+      cause,
+      hint: "'-trace' shows where in the plugin",
+    });
+  };
+  return (...args) => {
+    try {
+      const result = method.apply(self, args);
+      return result instanceof Promise ? result.catch(fail) : result;
+    } catch (cause) {
+      return fail(cause);
+    }
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * Where a third-party plugin is: `-plugin x` is the package qemu-next-plugin-x in the current folder's node_modules, or
+ * else in the user's plugin folder; `-plugin ./x` is a folder or a file. Nothing else is looked at.
+ */
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { QemuError } from "../errors.ts";
+import { didYouMean } from "../options/near.ts";
+import { fileManifest, isPackageName, isRecord, type PluginManifest, readManifest } from "./manifest.ts";
+
+const PREFIX = "qemu-next-plugin-";
+const MODULE = /\.[cm]?[jt]s$/;
+const ARCHIVE = /\.(tgz|tar(\.gz)?)$/;
+
+/** The folder that `qemu-next plugin add` installs to, by the XDG base directory specification. */
+export function pluginFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const data = env["XDG_DATA_HOME"] ?? "";
+  return join(isAbsolute(data) ? data : join(homedir(), ".local", "share"), "qemu-next", "plugins");
+}
+
+/** Whether a plugin is named by where it is. */
+export function isPath(name: string): boolean {
+  return /^\.{0,2}\//.test(name) || name === "." || name === "..";
+}
+
+/** The name of the package that `-plugin name` means: x, qemu-next-plugin-x, @scope/x or @scope/qemu-next-plugin-x. */
+export function packageName(name: string): string {
+  const [, scope = "", rest] = /^(@[^/]*\/)?(.*)$/s.exec(name)!;
+  return `${scope}${rest.startsWith(PREFIX) ? "" : PREFIX}${rest}`;
+}
+
+/** Names of the packages that were installed in a plugin folder, whether they are sound or not. */
+export function installedPackages(folder = pluginFolder()): string[] {
+  try {
+    const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<string, unknown>;
+    return isRecord(dependencies) ? Object.keys(dependencies).filter(isPackageName).sort() : [];
+  } catch {
+    return [];
+  }
+}
+
+export interface Places {
+  /** What relative paths and node_modules are looked up from. */
+  readonly from: string;
+  readonly folder: string;
+}
+
+/** Finds a plugin by name or path and reads its manifest. */
+export function findPlugin(name: string, { from, folder }: Places): PluginManifest {
+  if (isPath(name)) return atPath(name, resolve(from, name));
+  const pkg = packageName(name);
+  if (!isPackageName(pkg)) {
+    throw new QemuError("unknown-plugin", `'${name}' is not the name of a plugin`, { hint: pathHint(name, from) });
+  }
+  const places = [join(from, "node_modules"), join(folder, "node_modules")];
+  const found = places.map((place) => join(place, pkg)).find((root) => existsSync(join(root, "package.json")));
+  if (found !== undefined) return readManifest(found);
+  const installed = installedPackages(folder).map((each) => each.replace(PREFIX, ""));
+  throw new QemuError("unknown-plugin", `plugin '${name}' not found: no package ${pkg} in ${places.join(" or ")}`, {
+    hint:
+      pathHint(name, from) ??
+      didYouMean(name, installed) ??
+      `'qemu-next plugin add ${name}' installs it, if it is published`,
+  });
+}
+
+function pathHint(name: string, from: string): string | undefined {
+  return existsSync(resolve(from, name)) ? `the file or folder of that name is './${name}'` : undefined;
+}
+
+function atPath(name: string, path: string): PluginManifest {
+  if (!existsSync(path)) throw new QemuError("unknown-plugin", `plugin '${name}' not found: there is no ${path}`);
+  if (statSync(path).isDirectory()) {
+    // npm packs a package into a folder of this name.
+    const unpacked = join(path, "package");
+    const packed = !existsSync(join(path, "package.json")) && existsSync(join(unpacked, "package.json"));
+    return readManifest(packed ? unpacked : path);
+  }
+  if (MODULE.test(path)) return fileManifest(path);
+  throw new QemuError("unknown-plugin", `'${name}' is neither the folder of a plugin nor a JavaScript file`, {
+    hint: ARCHIVE.test(path) ? `'qemu-next plugin add ${name}' installs a package that was packed by npm` : undefined,
+  });
+}
