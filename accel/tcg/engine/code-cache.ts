@@ -11,6 +11,7 @@
 import { LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE, LOOKUP_OFFSET } from "../interp/generate.ts";
 
 const PAGE_SHIFT = 12;
+const PAGE_SIZE = 1 << PAGE_SHIFT;
 const SEGMENTS = 8;
 /** Guest code is counted by lines of so many bytes, so that stores beside it cost little. */
 const LINE_SHIFT = 4;
@@ -52,8 +53,8 @@ export interface TranslationBlock {
   readonly insns: number;
   /** Shared-memory address of the second page's bytes if the block crosses into another page, else 0. */
   readonly secondPage: number;
-  /** Ends of guest instructions, packed as [code - block code, offset | ccOp << 16] pairs. */
-  readonly points: Int32Array;
+  /** Starts of guest instructions, packed as [code - block code, offset | ccOp << 16] pairs. */
+  readonly points: ArrayLike<number>;
   /** Address of the targets that its computed exit has noted, or 0. */
   readonly historyAt: number;
   /** Set if this is a compiled region; `length` and `insns` are those of its first block then. */
@@ -63,9 +64,9 @@ export interface TranslationBlock {
   dead: boolean;
 }
 
-/** The blocks made from a page, and how many of them each of its lines has a part in. */
+/** The blocks made from a page, in no order, and how many of them each of its lines has a part in. */
 interface CodePage {
-  readonly blocks: Set<TranslationBlock>;
+  readonly blocks: TranslationBlock[];
   readonly lines: Uint16Array;
 }
 
@@ -76,7 +77,10 @@ export class CodeCache {
   readonly #lookup: number;
   /** Live and dead blocks of each segment in address order. */
   readonly #segments: TranslationBlock[][] = Array.from({ length: SEGMENTS }, () => []);
-  readonly #blocks = new Map<number, TranslationBlock[]>();
+  /** A block by its address, and where there are several for different modes, the others. */
+  readonly #blocks = new Map<number, TranslationBlock>();
+  readonly #others = new Map<number, TranslationBlock[]>();
+  #count = 0;
   readonly #pages = new Map<number, CodePage>();
   readonly #setCodePage: (address: number, on: boolean) => void;
   readonly #onKill: (block: TranslationBlock, overwritten: boolean) => void;
@@ -108,15 +112,13 @@ export class CodeCache {
 
   /** Number of live blocks. */
   get count(): number {
-    let count = 0;
-    for (const list of this.#blocks.values()) count += list.length;
-    return count;
+    return this.#count;
   }
 
   find(phys: number, hflags: number): TranslationBlock | undefined {
-    const list = this.#blocks.get(phys);
-    if (list) for (const block of list) if (block.hflags === hflags) return block;
-    return undefined;
+    const block = this.#blocks.get(phys);
+    if (block === undefined || block.hflags === hflags) return block;
+    return this.#others.get(phys)?.find((other) => other.hflags === hflags);
   }
 
   /** Room for a block of at most `size` bytes; makes the oldest segment's blocks die if need be. */
@@ -135,10 +137,15 @@ export class CodeCache {
   add(block: TranslationBlock): void {
     this.#at = Math.ceil((block.codeEnd + PATCH_ROOM) / 8) * 8;
     this.#segments[this.#segment].push(block);
-    const list = this.#blocks.get(block.phys);
-    if (list) list.push(block);
-    else this.#blocks.set(block.phys, [block]);
-    for (const page of pagesOf(block)) this.#addToPage(block, page);
+    this.#count++;
+    const { phys, region, secondPage } = block;
+    if (this.#blocks.has(phys)) {
+      const others = this.#others.get(phys);
+      if (others) others.push(block);
+      else this.#others.set(phys, [block]);
+    } else this.#blocks.set(phys, block);
+    if (region || secondPage !== 0) for (const [at, length] of partsOf(block)) this.#addPart(block, at, length);
+    else this.#addPart(block, phys, block.length);
   }
 
   /** Puts a compiled region in the place of the block it begins with. */
@@ -218,9 +225,9 @@ export class CodeCache {
     for (let page = address >>> PAGE_SHIFT; page <= last; page++) {
       const blocks = this.#pages.get(page)?.blocks;
       if (!blocks) continue;
-      for (const block of blocks) {
-        const hit = overlaps(block, address, length);
-        if (hit) this.kill(block, true);
+      // From the end: killing one puts the last into its place.
+      for (let i = blocks.length - 1; i >= 0; i--) {
+        if (overlaps(blocks[i], address, length)) this.kill(blocks[i], true);
       }
     }
   }
@@ -228,14 +235,13 @@ export class CodeCache {
   /** `overwritten`: because its guest code has changed. */
   kill(block: TranslationBlock, overwritten = false): void {
     block.dead = true;
-    const list = this.#blocks.get(block.phys)!;
-    list.splice(list.indexOf(block), 1);
-    if (list.length === 0) this.#blocks.delete(block.phys);
+    this.#count--;
+    this.#forget(block);
     for (const exit of block.incoming) if (this.#i32[(exit + 8) >>> 2] === block.code) this.#i32[(exit + 8) >>> 2] = 0;
     block.incoming = [];
     const at = this.#lookupIndex(block.phys);
     if (this.#i32[at + 2] === block.code) this.#i32[at] = 0;
-    for (const page of pagesOf(block)) this.#removeFromPage(block, page);
+    for (const [at, length] of partsOf(block)) this.#removePart(block, at, length);
     this.#onKill(block, overwritten);
   }
 
@@ -249,59 +255,81 @@ export class CodeCache {
     return this.#lookup + hash * (LOOKUP_ENTRY_SIZE >> 2);
   }
 
-  #addToPage(block: TranslationBlock, page: number): void {
+  /** Takes a block out of what `find` looks through. */
+  #forget(block: TranslationBlock): void {
+    const { phys } = block;
+    const others = this.#others.get(phys);
+    if (this.#blocks.get(phys) !== block) others?.splice(others.indexOf(block), 1);
+    else if (others) this.#blocks.set(phys, others.pop()!);
+    else this.#blocks.delete(phys);
+    if (others?.length === 0) this.#others.delete(phys);
+  }
+
+  /** Enters guest bytes of a block, which lie in one page. */
+  #addPart(block: TranslationBlock, address: number, length: number): void {
+    const page = address >>> PAGE_SHIFT;
     let code = this.#pages.get(page);
     if (!code) {
-      code = { blocks: new Set(), lines: new Uint16Array(LINES) };
+      code = { blocks: [], lines: new Uint16Array(LINES) };
       this.#pages.set(page, code);
       this.#setCodePage((page << PAGE_SHIFT) >>> 0, true);
     }
-    code.blocks.add(block);
-    countLines(code.lines, block, page, 1);
+    const { blocks, lines } = code;
+    // Another part of it may have entered it already, as the last one.
+    if (blocks[blocks.length - 1] !== block) blocks.push(block);
+    countLines(lines, address, length, 1);
   }
 
-  #removeFromPage(block: TranslationBlock, page: number): void {
+  #removePart(block: TranslationBlock, address: number, length: number): void {
+    const page = address >>> PAGE_SHIFT;
     const code = this.#pages.get(page);
-    if (!code?.blocks.delete(block)) return;
-    countLines(code.lines, block, page, -1);
-    if (code.blocks.size > 0) return;
+    if (!code) return;
+    const { blocks, lines } = code;
+    countLines(lines, address, length, -1);
+    const index = blocks.indexOf(block);
+    if (index < 0) return;
+    const last = blocks.pop()!;
+    if (last !== block) blocks[index] = last;
+    if (blocks.length > 0) return;
     this.#pages.delete(page);
     this.#setCodePage((page << PAGE_SHIFT) >>> 0, false);
   }
 }
 
-/** Adds `step` to the lines of a page that the block has a part in. */
-function countLines(lines: Uint16Array, block: TranslationBlock, page: number, step: number): void {
-  for (const [address, length] of partsOf(block)) {
-    const first = Math.max(address >>> LINE_SHIFT, page * LINES);
-    const last = Math.min((address + length - 1) >>> LINE_SHIFT, page * LINES + LINES - 1);
-    for (let line = first; line <= last; line++) lines[line & (LINES - 1)] += step;
-  }
+/** Adds `step` to the lines of a page that bytes of it lie in. */
+function countLines(lines: Uint16Array, address: number, length: number, step: number): void {
+  const last = (address + length - 1) >>> LINE_SHIFT;
+  for (let line = address >>> LINE_SHIFT; line <= last; line++) lines[line & (LINES - 1)] += step;
 }
 
-/** Where the guest bytes of a block lie: address and length. */
-function partsOf(block: TranslationBlock): [number, number][] {
-  if (block.region) {
-    const { extents } = block.region;
+/** Where the guest bytes of a block lie: address and length of each piece, which is in one page. */
+function partsOf({ phys, length, region, secondPage }: TranslationBlock): [number, number][] {
+  if (region) {
+    const { extents } = region;
     return Array.from({ length: extents.length / 2 }, (_, i) => [extents[i * 2] >>> 0, extents[i * 2 + 1]]);
   }
-  const inFirst = block.secondPage === 0 ? block.length : Math.min(block.length, 4096 - (block.phys & 4095));
-  if (block.secondPage === 0) return [[block.phys, inFirst]];
+  if (secondPage === 0) return [[phys, length]];
+  const inFirst = Math.min(length, PAGE_SIZE - (phys % PAGE_SIZE));
   return [
-    [block.phys, inFirst],
-    [block.secondPage, block.length - inFirst],
+    [phys, inFirst],
+    [secondPage, length - inFirst],
   ];
 }
 
 /** Whether a block was made from some of the bytes [address, address + length). */
 export function overlaps(block: TranslationBlock, address: number, length: number): boolean {
   const { phys, region, secondPage } = block;
-  if (!region && secondPage === 0) return address < phys + block.length && address + length > phys;
-  return partsOf(block).some(([at, size]) => address < at + size && address + length > at);
-}
-
-function pagesOf(block: TranslationBlock): Set<number> {
-  return new Set(partsOf(block).map(([address]) => address >>> PAGE_SHIFT));
+  const end = address + length;
+  if (region) {
+    const { extents } = region;
+    for (let i = 0; i < extents.length; i += 2) {
+      const at = extents[i] >>> 0;
+      if (address < at + extents[i + 1] && end > at) return true;
+    }
+    return false;
+  }
+  if (secondPage === 0) return address < phys + block.length && end > phys;
+  return partsOf(block).some(([at, size]) => address < at + size && end > at);
 }
 
 /** The guest instruction that the op at `address` belongs to. */

@@ -2,9 +2,9 @@
 
 import { CC_DYNAMIC, ENV } from "../env.ts";
 import { CONST_BASE, type IrBuilder, NONE, type Value } from "../ir/builder.ts";
-import { OP, OP_ROWS } from "../ir/ops.ts";
+import { OP, OP_ROWS, type OpKind } from "../ir/ops.ts";
 import { destination } from "../jit/region.ts";
-import { type Form, HISTORY, interpOpcode } from "./opcodes.ts";
+import { HISTORY, interpOpcode } from "./opcodes.ts";
 
 /** Slots for constants where an instruction has no immediate form. */
 const CONST_SLOTS = [250, 251, 252, 253].map((index) => ENV.temps + index * 8);
@@ -14,22 +14,60 @@ const MOV_IMMEDIATE = interpOpcode("mov", "immediate");
 export const REGION_OPCODE = interpOpcode("region", "slots");
 const LOOKUP_WITH_HISTORY = interpOpcode("exit_lookup", "history");
 
-const SLOT_FORM = OP_ROWS.map(({ kind, name }) =>
+// Kinds of ops as numbers.
+const LABEL = 0;
+const MOV = 1;
+const PURE = 2;
+const CONDITIONAL = 3;
+const BRANCH = 4;
+const SELECT = 5;
+const LEA = 6;
+const LOAD = 7;
+const STORE = 8;
+const ENV_LOAD = 9;
+const ENV_STORE = 10;
+const CALL = 11;
+const EXIT = 12;
+const KINDS: Readonly<Partial<Record<OpKind, number>>> = {
+  label: LABEL,
+  mov: MOV,
+  pure: PURE,
+  condBranch: CONDITIONAL,
+  branch: BRANCH,
+  select: SELECT,
+  lea: LEA,
+  load: LOAD,
+  store: STORE,
+  envLoad: ENV_LOAD,
+  envStore: ENV_STORE,
+  call: CALL,
+  exit: EXIT,
+};
+
+// By op: its kind, and the interpreter's opcodes for it (-1 where there is none).
+const KIND = Int8Array.from(OP_ROWS, ({ kind }) => KINDS[kind]!);
+const SLOT_FORM = Int16Array.from(OP_ROWS, ({ kind, name }) =>
   kind === "label" || kind === "lea" ? -1 : interpOpcode(name, "slots"),
 );
-const IMMEDIATE_FORM = OP_ROWS.map(({ kind, name, signature }) =>
+const IMMEDIATE_FORM = Int16Array.from(OP_ROWS, ({ kind, name, signature }) =>
   (kind === "pure" || kind === "condBranch") && /^[il]=(ii|ll)$/.test(signature ?? "")
     ? interpOpcode(name, "immediate")
     : -1,
 );
-const ADDRESS_FORMS = new Map<string, number>();
-for (const { kind, name } of OP_ROWS) {
-  for (const form of ["base", "index", "baseIndex"] as const) {
-    if (kind === "lea") ADDRESS_FORMS.set(`${name}/${form}`, interpOpcode(name, form));
-    if (kind !== "load" && kind !== "store") continue;
-    for (const bits of [32, 64] as const) ADDRESS_FORMS.set(`${name}/${form}/${bits}`, interpOpcode(name, form, bits));
-  }
-}
+const BASE = 0;
+const INDEX = 1;
+const BASE_INDEX = 2;
+const FORMS = ["base", "index", "baseIndex"] as const;
+/** By op times 8, plus BASE, INDEX or BASE_INDEX, plus 4 for loads and stores at 64-bit addresses. */
+const ADDRESS_FORMS = new Int16Array(OP_ROWS.length * 8).fill(-1);
+OP_ROWS.forEach(({ kind, name }, op) => {
+  FORMS.forEach((form, at) => {
+    if (kind === "lea") ADDRESS_FORMS[op * 8 + at] = interpOpcode(name, form);
+    if (kind !== "load" && kind !== "store") return;
+    ADDRESS_FORMS[op * 8 + at] = interpOpcode(name, form, 32);
+    ADDRESS_FORMS[op * 8 + 4 + at] = interpOpcode(name, form, 64);
+  });
+});
 
 export class Lowerer {
   /** How often a direct exit is taken until its target counts as hot. */
@@ -39,7 +77,10 @@ export class Lowerer {
   readonly #u16: Uint16Array;
   readonly #i32: Int32Array;
   readonly #labelAt: number[] = [];
-  readonly #fixups: { at: number; label: number }[] = [];
+  /** Branches whose distance is still missing: their addresses and labels. */
+  readonly #fixupAt: number[] = [];
+  readonly #fixupLabel: number[] = [];
+  #fixups = 0;
   #at = 0;
   #constSlot = 0;
 
@@ -56,20 +97,20 @@ export class Lowerer {
   lower(ir: IrBuilder, address: number, opAddress: number[], insns: number): number {
     this.#at = address;
     this.historyAt = 0;
-    this.#labelAt.length = 0;
-    this.#fixups.length = 0;
-    opAddress.length = 0;
-    for (let i = 0; i < ir.count; i++) {
+    this.#fixups = 0;
+    const { op, count } = ir;
+    for (let i = 0; i < count; i++) {
       this.#constSlot = 0;
       const start = this.#at;
-      opAddress.push(start);
-      if (this.#fusedLoad(ir, i)) {
-        opAddress.push(start);
-        i++;
-      } else this.#lowerOp(ir, i, insns);
+      opAddress[i] = start;
+      if (KIND[op[i]] === LEA && i + 1 < count && this.#fuseLoad(ir, i)) opAddress[++i] = start;
+      else this.#lowerOp(ir, i, insns);
     }
-    opAddress.push(this.#at);
-    for (const { at, label } of this.#fixups) this.#u16[(at >> 1) + 1] = (this.#labelAt[label] - at) >> 3;
+    opAddress[count] = this.#at;
+    for (let i = 0; i < this.#fixups; i++) {
+      const at = this.#fixupAt[i];
+      this.#u16[(at >> 1) + 1] = (this.#labelAt[this.#fixupLabel[i]] - at) >> 3;
+    }
     return this.#at - address;
   }
 
@@ -135,101 +176,121 @@ export class Lowerer {
     return slot;
   }
 
+  /** The branch that comes next leads to `label`. */
+  #fixup(label: number): void {
+    const index = this.#fixups++;
+    this.#fixupAt[index] = this.#at;
+    this.#fixupLabel[index] = label;
+  }
+
   /** An address computation followed by the only access that uses it becomes one instruction. */
-  #fusedLoad(ir: IrBuilder, i: number): boolean {
-    const { op, d, a, b, c, e } = ir;
+  #fuseLoad(ir: IrBuilder, i: number): boolean {
+    const { op, d, a, b, c, e, count } = ir;
     const next = i + 1;
-    if ((op[i] !== OP.lea32 && op[i] !== OP.lea64) || next >= ir.count) return false;
-    const { kind, name } = OP_ROWS[op[next]];
-    if ((kind !== "load" && kind !== "store") || a[next] !== d[i] || d[i] < ENV.temps) return false;
-    if (kind === "store" && b[next] === d[i]) return false;
-    for (let k = next + 1; k < ir.count; k++) {
-      if (a[k] === d[i] || b[k] === d[i] || c[k] === d[i] || e[k] === d[i]) return false;
-      if (d[k] === d[i]) break;
-    }
+    const kind = KIND[op[next]];
+    const address = d[i];
+    if ((kind !== LOAD && kind !== STORE) || a[next] !== address || address < ENV.temps) return false;
+    if (kind === STORE && b[next] === address) return false;
     if (a[i] >= CONST_BASE || b[i] >= CONST_BASE) return false;
-    const form: Form = a[i] === NONE ? "index" : b[i] === NONE ? "base" : "baseIndex";
-    const opcode = ADDRESS_FORMS.get(`${name}/${form}/${op[i] === OP.lea32 ? 32 : 64}`)!;
-    const value = kind === "store" ? this.#slot(ir, b[next]) : d[next];
-    this.#word(opcode, value, Math.max(a[i], 0), Math.max(b[i], 0));
+    for (let k = next + 1; k < count; k++) {
+      if (a[k] === address || b[k] === address || c[k] === address || e[k] === address) return false;
+      if (d[k] === address) break;
+    }
+    const form = ADDRESS_FORMS[op[next] * 8 + (op[i] === OP.lea64 ? 4 : 0) + formOf(a[i], b[i])];
+    const value = kind === STORE ? this.#slot(ir, b[next]) : d[next];
+    this.#word(form, value, Math.max(a[i], 0), Math.max(b[i], 0));
     this.#pair(e[i], Math.max(c[i], 0));
     return true;
   }
 
   #lowerOp(ir: IrBuilder, i: number, insns: number): void {
     const op = ir.op[i];
-    const row = OP_ROWS[op];
+    const form = SLOT_FORM[op];
     const d = ir.d[i];
     const a = ir.a[i];
     const b = ir.b[i];
-    switch (row.kind) {
-      case "label":
+    switch (KIND[op]) {
+      case LABEL:
         this.#labelAt[ir.c[i]] = this.#at;
         return;
-      case "mov":
+      case MOV:
         if (a >= CONST_BASE) {
           this.#word(MOV_IMMEDIATE, d, 0, 0);
           this.#pair(ir.constLow[a - CONST_BASE], ir.constHigh[a - CONST_BASE]);
-        } else this.#word(SLOT_FORM[op], d, a, 0);
+        } else this.#word(form, d, a, 0);
         return;
-      case "pure":
-      case "condBranch": {
+      case PURE:
+        this.#lowerPair(ir, i, d, this.#slot(ir, a));
+        return;
+      case CONDITIONAL:
+        this.#lowerPair(ir, i, 0, this.#slot(ir, a));
+        return;
+      case BRANCH:
+        this.#fixup(ir.c[i]);
+        this.#word(form, 0, 0, 0);
+        return;
+      case SELECT: {
         const left = this.#slot(ir, a);
-        const immediate = b >= CONST_BASE && IMMEDIATE_FORM[op] >= 0;
-        const right = immediate ? 0 : this.#slot(ir, b);
-        if (row.kind === "condBranch") this.#fixups.push({ at: this.#at, label: ir.c[i] });
-        this.#word(immediate ? IMMEDIATE_FORM[op] : SLOT_FORM[op], row.kind === "pure" ? d : 0, left, right);
-        if (immediate) this.#pair(ir.constLow[b - CONST_BASE], ir.constHigh[b - CONST_BASE]);
-        return;
-      }
-      case "branch":
-        this.#fixups.push({ at: this.#at, label: ir.c[i] });
-        this.#word(SLOT_FORM[op], 0, 0, 0);
-        return;
-      case "select": {
-        const [left, right, x, y] = [a, b, ir.c[i], ir.e[i]].map((value) => this.#slot(ir, value));
-        this.#word(SLOT_FORM[op], d, left, right);
+        const right = this.#slot(ir, b);
+        const x = this.#slot(ir, ir.c[i]);
+        const y = this.#slot(ir, ir.e[i]);
+        this.#word(form, d, left, right);
         this.#pair(x | (y << 16), 0);
         return;
       }
-      case "lea": {
+      case LEA: {
         const base = a === NONE ? NONE : this.#slot(ir, a);
         const index = b === NONE ? NONE : this.#slot(ir, b);
-        const form: Form = base === NONE ? "index" : index === NONE ? "base" : "baseIndex";
-        this.#word(ADDRESS_FORMS.get(`${row.name}/${form}`)!, d, Math.max(base, 0), Math.max(index, 0));
+        this.#word(ADDRESS_FORMS[op * 8 + formOf(base, index)], d, Math.max(base, 0), Math.max(index, 0));
         this.#pair(ir.e[i], Math.max(ir.c[i], 0));
         return;
       }
-      case "load":
-        this.#word(SLOT_FORM[op], d, this.#slot(ir, a), 0);
+      case LOAD:
+        this.#word(form, d, this.#slot(ir, a), 0);
         return;
-      case "store": {
+      case STORE: {
         const address = this.#slot(ir, a);
-        this.#word(SLOT_FORM[op], this.#slot(ir, b), address, 0);
+        this.#word(form, this.#slot(ir, b), address, 0);
         return;
       }
-      case "envLoad":
-        this.#word(SLOT_FORM[op], d, a, 0);
+      case ENV_LOAD:
+        this.#word(form, d, a, 0);
         return;
-      case "envStore":
-        this.#word(SLOT_FORM[op], 0, a, this.#slot(ir, b));
+      case ENV_STORE:
+        this.#word(form, 0, a, this.#slot(ir, b));
         return;
-      case "call": {
+      case CALL: {
         const left = this.#slot(ir, a);
         const right = this.#slot(ir, b);
-        this.#word(SLOT_FORM[op], Math.max(d, 0), left, right);
+        this.#word(form, Math.max(d, 0), left, right);
         this.#pair(ir.c[i], ir.e[i]);
         return;
       }
-      case "exit":
+      case EXIT:
         if (op === OP.exit_chain) {
-          this.#word(SLOT_FORM[op], insns, 0, 0);
+          this.#word(form, insns, 0, 0);
           this.#pair(0, this.hotCount);
         } else if (op === OP.exit_lookup && this.historyAt === 0 && destination(ir, i, 0) === "computed") {
           this.#word(LOOKUP_WITH_HISTORY, insns, 0, 0);
           this.historyAt = this.#at;
           for (let entry = 0; entry < HISTORY; entry++) this.#pair(0, 0);
-        } else this.#word(SLOT_FORM[op], insns, 0, 0);
+        } else this.#word(form, insns, 0, 0);
     }
   }
+
+  /** A computation or conditional branch with `left` as its first operand. */
+  #lowerPair(ir: IrBuilder, i: number, d: number, left: number): void {
+    const op = ir.op[i];
+    const b = ir.b[i];
+    const immediate = b >= CONST_BASE && IMMEDIATE_FORM[op] >= 0;
+    const right = immediate ? 0 : this.#slot(ir, b);
+    if (KIND[op] === CONDITIONAL) this.#fixup(ir.c[i]);
+    this.#word(immediate ? IMMEDIATE_FORM[op] : SLOT_FORM[op], d, left, right);
+    if (immediate) this.#pair(ir.constLow[b - CONST_BASE], ir.constHigh[b - CONST_BASE]);
+  }
+}
+
+/** BASE, INDEX or BASE_INDEX. */
+function formOf(base: Value, index: Value): number {
+  return base === NONE ? INDEX : index === NONE ? BASE : BASE_INDEX;
 }

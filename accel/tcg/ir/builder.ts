@@ -17,6 +17,8 @@ export const MAX_OPS = 4096;
 const TEMPS = 248;
 const VTEMPS = 32;
 const HASH_SIZE = 256;
+/** Constants are numbered through all blocks up to about here. */
+const NUMBERS = 2 ** 30;
 
 /** No operand. */
 export const NONE = -1;
@@ -46,6 +48,8 @@ export interface IrCode {
   readonly e: ArrayLike<number>;
   readonly constLow: readonly number[];
   readonly constHigh: readonly number[];
+  /** Guest instructions. */
+  readonly insns: number;
   readonly insnOp: readonly number[];
   readonly insnOffset: readonly number[];
   readonly insnCcOp: readonly number[];
@@ -80,16 +84,21 @@ export class IrBuilder {
   /** The halves of the constants; what stands behind the block's own is old. */
   readonly constLow: number[] = [];
   readonly constHigh: number[] = [];
-  /** One entry per guest instruction: first op, offset of the instruction from the block's start, ccOp there. */
+  /**
+   * By guest instruction: first op, offset of the instruction from the block's start, ccOp there. What stands behind
+   * the block's own is old, so that the arrays keep their room.
+   */
+  insns = 0;
   readonly insnOp: number[] = [];
   readonly insnOffset: number[] = [];
   readonly insnCcOp: number[] = [];
   labels = 0;
   readonly #helpers: ReadonlyMap<string, number>;
   #consts = 0;
-  /** The constants by hash: index plus one of the first of a chain, and of the next. */
+  /** The constants by hash: number of the first of a chain, and of the next. Numbers up to `#constsBefore` are old. */
   readonly #constFirst = new Int32Array(HASH_SIZE);
   readonly #constNext: number[] = [];
+  #constsBefore = 0;
   #temps = 0;
   #vtemps = 0;
 
@@ -107,11 +116,13 @@ export class IrBuilder {
   reset(): void {
     this.count = 0;
     this.labels = 0;
+    this.insns = 0;
+    this.#constsBefore += this.#consts;
     this.#consts = 0;
-    this.insnOp.length = 0;
-    this.insnOffset.length = 0;
-    this.insnCcOp.length = 0;
-    this.#constFirst.fill(0);
+    if (this.#constsBefore > NUMBERS) {
+      this.#constFirst.fill(0);
+      this.#constsBefore = 0;
+    }
     this.#temps = 0;
     this.#vtemps = 0;
   }
@@ -129,9 +140,10 @@ export class IrBuilder {
       e: copyOf(e, count),
       constLow: this.constLow.slice(0, this.#consts),
       constHigh: this.constHigh.slice(0, this.#consts),
-      insnOp: this.insnOp.slice(),
-      insnOffset: this.insnOffset.slice(),
-      insnCcOp: this.insnCcOp.slice(),
+      insns: this.insns,
+      insnOp: this.insnOp.slice(0, this.insns),
+      insnOffset: this.insnOffset.slice(0, this.insns),
+      insnCcOp: this.insnCcOp.slice(0, this.insns),
     };
   }
 
@@ -142,9 +154,10 @@ export class IrBuilder {
 
   /** Starts a guest instruction, `offset` bytes after the block's start. */
   beginInsn(offset: number, ccOp: number): void {
-    this.insnOp.push(this.count);
-    this.insnOffset.push(offset);
-    this.insnCcOp.push(ccOp);
+    const at = this.insns++;
+    this.insnOp[at] = this.count;
+    this.insnOffset[at] = offset;
+    this.insnCcOp[at] = ccOp;
     this.#temps = 0;
     this.#vtemps = 0;
   }
@@ -163,17 +176,20 @@ export class IrBuilder {
   /** A constant from its two int32 halves; one argument is sign-extended. */
   const(low: number, high: number = low >> 31): Value {
     const { constLow, constHigh } = this;
+    const before = this.#constsBefore;
     low |= 0;
     high |= 0;
     const hash = (Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> 16) % HASH_SIZE;
-    let index = this.#constFirst[hash] - 1;
-    while (index >= 0 && (constLow[index] !== low || constHigh[index] !== high)) index = this.#constNext[index] - 1;
+    let index = this.#constFirst[hash] - before - 1;
+    while (index >= 0 && (constLow[index] !== low || constHigh[index] !== high)) {
+      index = this.#constNext[index] - before - 1;
+    }
     if (index < 0) {
       index = this.#consts++;
       constLow[index] = low;
       constHigh[index] = high;
       this.#constNext[index] = this.#constFirst[hash];
-      this.#constFirst[hash] = index + 1;
+      this.#constFirst[hash] = before + index + 1;
     }
     return CONST_BASE + index;
   }

@@ -292,5 +292,7 @@ for (const [half, first] of [
 
 export const OP_ROWS: readonly OpRow[] = rows;
 
-/** Opcode number by name. */
-export const OP: Readonly<Record<string, number>> = Object.fromEntries(rows.map(({ name }, index) => [name, index]));
+/** Opcode number by name. The copy has fast properties; what `fromEntries` makes is a hash table. */
+export const OP: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(rows.map(({ name }, index) => [name, index])),
+};

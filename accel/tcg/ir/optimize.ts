@@ -29,8 +29,9 @@ const FIRST_TEMP = ENV.temps >> 3;
 const FIRST_VTEMP = ENV.vtemps >> 3;
 /** Slots that IR or helpers name lie below: env up to the end of the scratch area. */
 const SLOTS = Math.ceil((ENV.scratch + 1024) / 256) * 32;
-/** Words of a set of slots. */
+/** Words of a set of slots, and of its architectural part. */
 const WORDS = SLOTS / 32;
+const ARCHITECTURAL_WORDS = Math.ceil(FIRST_TEMP / 32);
 const LOOK_BACK = 8;
 const CLOCK_LIMIT = 0x4000_0000;
 
@@ -97,7 +98,7 @@ const { mov: OP_MOV, ext32u: OP_EXT32U, lea32: OP_LEA32, lea64: OP_LEA64 } = OP;
 const { label: OP_LABEL, br: OP_BR, call: OP_CALL } = OP;
 
 const { put8: OP_PUT8, put16: OP_PUT16 } = OP;
-const BYTE_EXTENSIONS = new Set([OP.ext8u, OP.ext8s32, OP.ext8s64]);
+const { ext8u: OP_EXT8U, ext8s32: OP_EXT8S32, ext8s64: OP_EXT8S64 } = OP;
 /** Extensions: a value of no more bits stays as it is. */
 const KEEPS_BITS = new Int8Array(OP_ROWS.length);
 for (const [name, bits] of Object.entries({ ext8u: 8, ext16u: 16, ext32u: 32 })) KEEPS_BITS[OP[name]] = bits;
@@ -138,8 +139,11 @@ function flagSlots(ccOp: number): readonly number[] {
 }
 
 const FLAG_SLOTS = Array.from({ length: 2 * CC_CARRY }, (_, ccOp) => flagSlots(ccOp));
+const NOTHING = new Int32Array(WORDS);
+const ALL_FLAGS = new Int32Array(WORDS);
+for (const slot of FLAG_SLOTS[CC_DYNAMIC]) addSlots(ALL_FLAGS, slot, slot + 1);
 const withoutFlags = addSlots(new Int32Array(WORDS), 0, FIRST_TEMP);
-for (const slot of FLAG_SLOTS[CC_DYNAMIC]) withoutFlags[slot >> 5] &= ~(1 << slot);
+for (let word = 0; word < WORDS; word++) withoutFlags[word] &= ~ALL_FLAGS[word];
 /** What is wanted wherever an exception may be raised or the block left, by the ccOp that is known there. */
 const ARCHITECTURAL = FLAG_SLOTS.map((slots) => {
   const set = withoutFlags.slice();
@@ -380,8 +384,9 @@ export class Optimizer {
   /** An extension of what needs none is a copy. */
   #simplifyExtension(ir: IrBuilder, i: number): number {
     const { op, a } = ir;
-    if (BYTE_EXTENSIONS.has(op[i])) a[i] = this.#byteOf(a[i]);
-    return this.#bitsOf(ir, a[i]) <= KEEPS_BITS[op[i]] ? this.#toMov(ir, i, a[i]) : op[i];
+    const code = op[i];
+    if (code === OP_EXT8U || code === OP_EXT8S32 || code === OP_EXT8S64) a[i] = this.#byteOf(a[i]);
+    return this.#bitsOf(ir, a[i]) <= KEEPS_BITS[code] ? this.#toMov(ir, i, a[i]) : code;
   }
 
   #simplifyLea(ir: IrBuilder, i: number): number {
@@ -431,16 +436,24 @@ export class Optimizer {
     return ((this.#live[slot >> 5] >> slot) & 1) !== 0;
   }
 
-  #addLive(set: Int32Array): void {
-    for (let word = 0; word < WORDS; word++) this.#live[word] |= set[word];
+  #addLive(set: Int32Array, words: number): void {
+    const live = this.#live;
+    for (let word = 0; word < words; word++) live[word] |= set[word];
+  }
+
+  /** Nothing but a set of architectural slots is live. */
+  #onlyLive(set: Int32Array): void {
+    const live = this.#live;
+    for (let word = 0; word < ARCHITECTURAL_WORDS; word++) live[word] = set[word];
+    for (let word = ARCHITECTURAL_WORDS; word < WORDS; word++) live[word] = 0;
   }
 
   #backward(ir: IrBuilder): void {
     const keep = this.#keep;
     const { op, d, a, b, c, e } = ir;
-    this.#live.fill(0);
+    this.#onlyLive(NOTHING);
     this.#startLabels(ir.labels);
-    let insn = ir.insnOp.length - 1;
+    let insn = ir.insns - 1;
     for (let i = ir.count - 1; i >= 0; i--) {
       while (insn >= 0 && ir.insnOp[insn] > i) insn--;
       const code = op[i];
@@ -454,7 +467,7 @@ export class Optimizer {
           this.#use(a[i], 0);
           this.#use(b[i], 0);
         } else {
-          this.#live.set(ARCHITECTURAL[e[i]]);
+          this.#onlyLive(ARCHITECTURAL[e[i]]);
           this.#setLive(ENV.ccOp >> 3);
         }
         continue;
@@ -472,10 +485,10 @@ export class Optimizer {
         this.#setDead(slot);
         if (vector) this.#setDead(slot + 1);
       }
-      if (effects === HELPER_READS_FLAGS) for (const slot of FLAG_SLOTS[CC_DYNAMIC]) this.#setLive(slot);
-      else if (effects === HELPER_ANYTHING) this.#addLive(VISIBLE);
+      if (effects === HELPER_READS_FLAGS) this.#addLive(ALL_FLAGS, ARCHITECTURAL_WORDS);
+      else if (effects === HELPER_ANYTHING) this.#addLive(VISIBLE, WORDS);
       else if (traits & MAY_FAULT && effects === HELPER_CHECKS) {
-        this.#addLive(ARCHITECTURAL[ir.insnCcOp[insn] ?? CC_DYNAMIC]);
+        this.#addLive(ARCHITECTURAL[insn < 0 ? CC_DYNAMIC : ir.insnCcOp[insn]], ARCHITECTURAL_WORDS);
       }
       if ((code === OP_MOV || code === OP_EXT32U) && a[i] < CONST_BASE && !this.#isLive(a[i] >> 3)) keep[i] = LAST_USE;
       if (traits & READS_A) this.#use(a[i], traits & RESOLVES_A ? 0 : vector);
@@ -492,12 +505,13 @@ export class Optimizer {
     if (count > this.#labelSeen.length) {
       this.#labelSeen = new Uint8Array(2 * count);
       this.#labelLive = new Int32Array(2 * count * WORDS);
-    } else this.#labelSeen.fill(0, 0, count);
+    } else for (let label = 0; label < count; label++) this.#labelSeen[label] = 0;
   }
 
   #leaveLabel(label: number): void {
     this.#labelSeen[label] = 1;
-    this.#labelLive.set(this.#live, label * WORDS);
+    const at = label * WORDS;
+    for (let word = 0; word < WORDS; word++) this.#labelLive[at + word] = this.#live[word];
   }
 
   /** Merges what is live at a label; a label not seen yet (backward branch) makes everything live. */
@@ -512,12 +526,17 @@ export class Optimizer {
 
   /** Closes the gaps; keeps the instruction table in step. */
   #compact(ir: IrBuilder): void {
-    const { op, d, a, b, c, e } = ir;
+    const { op, d, a, b, c, e, count, insns, insnOp } = ir;
+    const keep = this.#keep;
     let to = 0;
     let insn = 0;
-    for (let i = 0; i < ir.count; i++) {
-      while (insn < ir.insnOp.length && ir.insnOp[insn] === i) ir.insnOp[insn++] = to;
-      if (this.#keep[i] === DROP) continue;
+    let next = insns > 0 ? insnOp[0] : count;
+    for (let i = 0; i < count; i++) {
+      while (next === i) {
+        insnOp[insn++] = to;
+        next = insn < insns ? insnOp[insn] : count;
+      }
+      if (keep[i] === DROP) continue;
       if (to !== i) {
         op[to] = op[i];
         d[to] = d[i];
@@ -528,7 +547,7 @@ export class Optimizer {
       }
       to++;
     }
-    while (insn < ir.insnOp.length) ir.insnOp[insn++] = to;
+    while (insn < insns) insnOp[insn++] = to;
     ir.count = to;
   }
 

@@ -43,7 +43,7 @@ export function printIr(ir: IrCode, helperName: (number: number) => string): str
   const lines: string[] = [];
   let insn = 0;
   for (let i = 0; i < ir.count; i++) {
-    for (; insn < ir.insnOp.length && ir.insnOp[insn] <= i; insn++) {
+    for (; insn < ir.insns && ir.insnOp[insn] <= i; insn++) {
       lines.push(` ---- +0x${ir.insnOffset[insn].toString(16)} ccOp=${ir.insnCcOp[insn]}`);
     }
     const { name, kind } = OP_ROWS[ir.op[i]];

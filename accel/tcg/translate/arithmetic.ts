@@ -188,7 +188,6 @@ export const cmpxchg =
     const size = sizeOf(i, byte);
     const accumulator = t.zext(t.reg(RAX), size);
     const source = t.readG(i, size);
-    const equal = size === 8 ? "eq64" : "eq32";
     if (t.isReg(i)) {
       const old = t.zext(t.readE(i, size), size);
       const left = copy(t, accumulator);
@@ -196,7 +195,7 @@ export const cmpxchg =
       t.setCcSub(size, left, right, ir.binary(t.op("sub", size), left, right));
       const same = ir.label();
       const done = ir.label();
-      ir.brIf(`br_${equal}`, left, right, same);
+      ir.brIf(t.op("br_eq", size), left, right, same);
       t.writeReg(RAX, size, right, i.rex);
       ir.br(done);
       ir.bind(same);
@@ -206,11 +205,11 @@ export const cmpxchg =
     }
     const address = t.linear(i, size, true);
     const old = t.load(address, size);
-    t.store(address, ir.select(`sel_${equal}`, accumulator, old, source, old), size);
+    t.store(address, ir.select(t.op("sel_eq", size), accumulator, old, source, old), size);
     t.setCcSub(size, accumulator, old, ir.binary(t.op("sub", size), accumulator, old));
     const rax = t.reg(RAX);
     const replaced = size < 4 ? ir.binary(size === 1 ? "put8" : "put16", rax, old) : old;
-    ir.mov(rax, ir.select(`sel_${equal}`, accumulator, old, rax, replaced));
+    ir.mov(rax, ir.select(t.op("sel_eq", size), accumulator, old, rax, replaced));
   };
 
 /** CMPXCHG8B and CMPXCHG16B: the helper does it all but the address. */

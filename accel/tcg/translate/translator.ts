@@ -46,8 +46,7 @@ import {
   segBaseOffset,
 } from "../env.ts";
 import { type IrBuilder, type Label, NONE, type Value } from "../ir/builder.ts";
-import type { Condition } from "../ir/ops.ts";
-import { OP } from "../ir/ops.ts";
+import { CONDITIONS, type Condition, OP } from "../ir/ops.ts";
 import { BASE_RIP, type Insn } from "../x86/insn.ts";
 
 export const RAX = 0;
@@ -92,6 +91,30 @@ const INVERSE: Readonly<Record<Condition, Condition>> = {
   tsteq: "tstne",
   tstne: "tsteq",
 };
+
+/** The 32-bit and the 64-bit op of one name. */
+interface Widths {
+  readonly narrow: string;
+  readonly wide: string;
+}
+
+// Names of ops are looked up: putting one together takes many times as long as emitting the op.
+const WIDTHS: Readonly<Record<string, Widths>> = {
+  ...Object.fromEntries(
+    Object.keys(OP)
+      .filter((name) => name.endsWith("32"))
+      .map((narrow) => [narrow.slice(0, -2), { narrow, wide: `${narrow.slice(0, -2)}64` }]),
+  ),
+};
+const comparisons = (prefix: string): Readonly<Record<Condition, Widths>> => {
+  const entries = CONDITIONS.map((condition) => [condition, WIDTHS[`${prefix}_${condition}`]]);
+  return { ...Object.fromEntries(entries) };
+};
+const SETS = comparisons("set");
+const BRANCHES = comparisons("br");
+const SELECTS = comparisons("sel");
+const forTest = (ops: typeof SETS, { condition, width }: Test): string =>
+  width === 64 ? ops[condition].wide : ops[condition].narrow;
 
 /** x86 condition codes 0, 2, ... 14 (the odd ones are their inverses): O B Z BE S P L LE. */
 const COND_O = 0;
@@ -234,7 +257,7 @@ export class Translator {
 
   /** The op width that computes `size` bytes: `op("add", 4)` is "add32". */
   op(name: string, size: number): string {
-    return `${name}${size === 8 ? 64 : 32}`;
+    return size === 8 ? WIDTHS[name].wide : WIDTHS[name].narrow;
   }
 
   // ---- memory operands
@@ -452,16 +475,16 @@ export class Translator {
 
   /** 0 or 1. */
   setOn(test: Test): Value {
-    return this.ir.binary(`set_${test.condition}${test.width}`, test.a, test.b);
+    return this.ir.binary(forTest(SETS, test), test.a, test.b);
   }
 
   branchOn(test: Test, label: Label): void {
-    this.ir.brIf(`br_${test.condition}${test.width}`, test.a, test.b, label);
+    this.ir.brIf(forTest(BRANCHES, test), test.a, test.b, label);
   }
 
   /** test ? x : y */
   selectOn(test: Test, x: Value, y: Value): Value {
-    return this.ir.select(`sel_${test.condition}${test.width}`, test.a, test.b, x, y);
+    return this.ir.select(forTest(SELECTS, test), test.a, test.b, x, y);
   }
 
   inverse(test: Test): Test {
@@ -512,7 +535,7 @@ export class Translator {
   #chained(condition: "lt" | "ltu", left: Value): Value {
     const { ir } = this;
     const orEqual = ir.binary(condition === "lt" ? "set_le64" : "set_leu64", left, ENV.ccSrc);
-    const less = ir.binary(`set_${condition}64`, left, ENV.ccSrc);
+    const less = ir.binary(SETS[condition].wide, left, ENV.ccSrc);
     return ir.select("sel_ne32", ENV.ccSrc2, ir.const(0), orEqual, less);
   }
 

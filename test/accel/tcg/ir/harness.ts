@@ -200,7 +200,7 @@ export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
     const members = blocks.map(({ delta, ir }) => ({
       phys: codeAt(delta),
       length: 8,
-      insns: ir.insnOp.length,
+      insns: ir.insns,
       delta,
       ir,
     }));
@@ -216,11 +216,11 @@ export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
 
   const interpretBlock = ({ delta, ir }: IrBlock): Outcome => {
     const opAddress: number[] = [];
-    lowerer.lower(ir as IrBuilder, code, opAddress, ir.insnOp.length);
+    lowerer.lower(ir as IrBuilder, code, opAddress, ir.insns);
     const exit = interpret(env, code);
     if (exit !== EXIT_FAULT) return { exit, faultAt: undefined };
     let insn = 0;
-    while (insn + 1 < ir.insnOp.length && opAddress[ir.insnOp[insn + 1]] <= state.opPointer) insn++;
+    while (insn + 1 < ir.insns && opAddress[ir.insnOp[insn + 1]] <= state.opPointer) insn++;
     return faulted(delta + ir.insnOffset[insn], ir.insnCcOp[insn]);
   };
   const faulted = (faultAt: number, ccOp: number): Outcome => {
@@ -249,7 +249,7 @@ export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
     start: enter,
     words: new Int32Array(memory.buffer),
     lower(of) {
-      lowerer.lower(of as IrBuilder, code, [], of.insnOp.length);
+      lowerer.lower(of as IrBuilder, code, [], of.insns);
       return code;
     },
     interpret: (pc) => interpret(env, pc),
