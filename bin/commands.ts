@@ -25,7 +25,14 @@ export interface Command {
   load(): Promise<{ run(context: CommandContext): Promise<number> }>;
 }
 
-export const COMMANDS: readonly Command[] = [];
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "plugin",
+    description: "list and install plugins",
+    alsoCalled: [],
+    load: () => import("./commands/plugin.ts"),
+  },
+];
 
 /** The command that a command line means, and the words that are its own; undefined when it describes a machine. */
 export function findCommand(

@@ -40,8 +40,8 @@ function named(options: OptionSet): PluginRequest[] {
 
 /** The text of `-plugin help` and `-plugin x,help`. */
 export async function pluginHelp(subject: string, general: boolean): Promise<string> {
-  const { findPlugin, installedPackages, pluginFolder } = await import("../plugin/resolve.ts");
-  if (general) return listHelp("Installed plugins:", installedPackages());
+  const { findPlugin, installedPackages, pluginFolder, shortName } = await import("../plugin/resolve.ts");
+  if (general) return listHelp("Installed plugins:", installedPackages().map(shortName));
   const { loadPlugin } = await import("../plugin/foreign.ts");
   const manifest = findPlugin(subject, { from: process.cwd(), folder: pluginFolder() });
   return propertyHelp(manifest.name, (await loadPlugin(manifest)).options ?? {});

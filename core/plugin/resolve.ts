@@ -31,6 +31,16 @@ export function packageName(name: string): string {
   return `${scope}${rest.startsWith(PREFIX) ? "" : PREFIX}${rest}`;
 }
 
+/** `packageName` backwards: what a user writes for a package. */
+export function shortName(pkg: string): string {
+  return pkg.replace(PREFIX, "");
+}
+
+/** Where a package of a plugin folder is. */
+export function packageRoot(folder: string, pkg: string): string {
+  return join(folder, "node_modules", pkg);
+}
+
 /** Names of the packages that were installed in a plugin folder, whether they are sound or not. */
 export function installedPackages(folder = pluginFolder()): string[] {
   try {
@@ -57,7 +67,7 @@ export function findPlugin(name: string, { from, folder }: Places): PluginManife
   const places = [join(from, "node_modules"), join(folder, "node_modules")];
   const found = places.map((place) => join(place, pkg)).find((root) => existsSync(join(root, "package.json")));
   if (found !== undefined) return readManifest(found);
-  const installed = installedPackages(folder).map((each) => each.replace(PREFIX, ""));
+  const installed = installedPackages(folder).map(shortName);
   throw new QemuError("unknown-plugin", `plugin '${name}' not found: no package ${pkg} in ${places.join(" or ")}`, {
     hint:
       pathHint(name, from) ??
