@@ -61,7 +61,13 @@ export class PluginHost {
       (this.hooks[kind] as Registry<unknown>).intercept({
         factory: (key, hook) => {
           names.add(String(key));
-          hook.intercept({ tap: (tap) => void (this.#calling = tap.name) });
+          hook.intercept({
+            tap: (tap) => void (this.#calling = tap.name),
+            register: (tap) => {
+              this.#checkTap(`${kind}:${String(key)}`, hook.taps[0]?.name, tap.name);
+              return tap;
+            },
+          });
           return hook;
         },
       });
@@ -139,6 +145,14 @@ export class PluginHost {
     throw new QemuError("plugin-provides", `plugin '${name}' registers ${hidden}, which its manifest does not name`, {
       hint: 'its package.json lists it under "qemu-next"."provides"',
     });
+  }
+
+  /** A name belongs to one plugin: the one that has tapped it first, or that the program comes with. */
+  #checkTap(key: string, first: string | undefined, name: string): void {
+    const offered = this.#offered.get(key);
+    const owner = first ?? (offered?.foreign ? undefined : offered?.name);
+    if (owner === undefined || (first === undefined && owner === name)) return;
+    throw new QemuError("plugin-conflict", `plugin '${name}' registers ${key}, and so does '${owner}'`);
   }
 
   /** What has been tapped so far, as "registry:name". */

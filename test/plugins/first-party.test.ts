@@ -33,6 +33,17 @@ test("every plugin of the tree is in the table", async () => {
   }
 });
 
+test("all of them together register everything, each under its own name", async () => {
+  const host = new PluginHost();
+  for (const plugin of FIRST_PARTY) host.offer(plugin);
+  for (const kind of REGISTRY_NAMES) {
+    assert.equal(
+      (await host.all(kind)).map(([name]) => name),
+      host.names(kind),
+    );
+  }
+});
+
 test("nothing is loaded before it is asked for, and a chardev loads only itself", async () => {
   const host = new PluginHost();
   for (const plugin of FIRST_PARTY) host.offer(plugin);

@@ -166,6 +166,12 @@ test("two plugins cannot provide the same thing", async () => {
   const [file, source] = SOURCES["commonjs"];
   const error = await failure(() => offer(plan("first", file, source), plan("second", file, source)));
   assert.is(error.message, "plugin 'second' provides device:x, and so does 'first'");
+  const files = [plan("third", file, source, { provides: [] }), plan("fourth", file, source, { provides: [] })];
+  assert.is((await failure(() => offer(...files))).message, "plugin 'x' registers device:x, and so does 'x'");
+  const host = new PluginHost();
+  host.offer({ name: "own", provides: ["device:x"], load: () => Promise.reject() });
+  const over = await failure(() => offerPlugins(host, [plan("over", file, source, { provides: [] })]));
+  assert.is(over.message, "plugin 'x' registers device:x, and so does 'own'");
 });
 
 test("one that was not asked for on the command line is loaded when something of it is", async () => {
