@@ -32,6 +32,18 @@ export const COMMANDS: readonly Command[] = [
     alsoCalled: [],
     load: () => import("./commands/plugin.ts"),
   },
+  {
+    name: "bundle",
+    description: "make an executable with chosen parts",
+    alsoCalled: [],
+    load: () => import("./commands/bundle.ts"),
+  },
+  {
+    name: "licenses",
+    description: "show the licences of what is in this program",
+    alsoCalled: [],
+    load: () => import("./commands/licenses.ts"),
+  },
 ];
 
 /** The command that a command line means, and the words that are its own; undefined when it describes a machine. */

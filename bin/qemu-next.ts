@@ -21,6 +21,8 @@ async function runMachine(args: readonly string[]): Promise<number> {
 
 async function runCommand({ command, args }: NonNullable<ReturnType<typeof findCommand>>): Promise<number> {
   const name = `${NAME} ${command.name}`;
+  // Whoever reads may stop reading.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
     const { run } = await command.load();
     return await run({ name, version, args });

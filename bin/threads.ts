@@ -2,9 +2,6 @@
 
 import type { ThreadProgram } from "../core/assets.ts";
 
-export const MACHINE_THREAD: ThreadProgram = {
-  name: "machine-thread",
-  source: new URL("./machine-thread.ts", import.meta.url),
-};
+export const MACHINE_THREAD: ThreadProgram = { name: "machine-thread", source: "bin/machine-thread.ts" };
 
 export const THREADS: readonly ThreadProgram[] = [MACHINE_THREAD];

@@ -14,8 +14,7 @@ declare module "yargs" {
     readonly demandOption?: boolean | string;
     readonly choices?: readonly string[];
     readonly requiresArg?: boolean;
-    /** An array of strings: the option may be repeated. */
-    readonly string?: boolean;
+    /** The option takes several words, and may be repeated. */
     readonly array?: boolean;
   }
 

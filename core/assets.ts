@@ -9,7 +9,7 @@
  * The bundler defines BUNDLED, so that a bundle does not look for sources.
  */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker, type WorkerOptions } from "node:worker_threads";
@@ -22,16 +22,29 @@ export type Place = "source" | "package" | "executable";
 /** A program for a thread of its own. Its bundle is `<name>.cjs`; bin/threads.ts lists all. */
 export interface ThreadProgram {
   readonly name: string;
-  readonly source: URL;
+  /** Its path from the folder of the sources. */
+  readonly source: string;
 }
+
+/** The addon of koffi (core/ffi.ts) in bundles and executables made on this platform. */
+export const KOFFI_ADDON = `koffi-${process.platform}-${process.arch}.node`;
 
 /** `node:sea`, which other modules have no need to know. */
 const sea = process.getBuiltinModule("node:sea");
 
 export const PLACE: Place = typeof BUNDLED === "undefined" ? "source" : sea.isSea() ? "executable" : "package";
 
-/** The folder of the parts; unused in an executable. In a bundle this is the bundle's folder. */
-const FOLDER = PLACE === "source" ? join(import.meta.dirname, "../build") : import.meta.dirname;
+/** The folder of this file's sources or of the bundle; of no use in an executable. */
+const HERE = import.meta.dirname;
+const FOLDER = PLACE === "source" ? join(HERE, "../build") : HERE;
+
+/** The folder of the program's sources, which a package has beside its bundles; undefined in an executable. */
+export const SOURCES: string | undefined = PLACE === "executable" ? undefined : join(HERE, "..");
+
+/** Whether there is a part of this name. */
+export function hasAsset(name: string): boolean {
+  return PLACE === "executable" ? sea.getAssetKeys().includes(name) : existsSync(join(FOLDER, name));
+}
 
 /**
  * The bytes of a part.
@@ -44,12 +57,27 @@ export function readAsset(name: string): Uint8Array<ArrayBuffer> {
     : readFileSync(join(FOLDER, name));
 }
 
+/**
+ * What a thread inside the executable runs first; it is handed over as text, so that it knows nothing of this file. The
+ * bundle there is a function of what Node gives to modules. Beside it lies what V8 made of it when the executable was
+ * built (bin/bundle/code-cache.ts), which saves most of the thread's start.
+ */
+function runBundle(name: string, require: NodeJS.Require): void {
+  const { getAsset, getAssetKeys, getRawAsset } = require("node:sea") as typeof import("node:sea");
+  const { Script } = require("node:vm") as typeof import("node:vm");
+  const cache = `${name}.cache`;
+  const cachedData = getAssetKeys().includes(cache) ? new Uint8Array(getRawAsset(cache)) : undefined;
+  const script = new Script(getAsset(`${name}.cjs`, "utf8"), { filename: `${name}.cjs`, cachedData });
+  if (script.cachedDataRejected) process.emitWarning(`Code cache of ${name} rejected.`);
+  const module = { exports: {} };
+  script.runInThisContext()(require, module, module.exports, process.execPath, ".");
+}
+
 /** Starts a program in a thread of its own. */
-export function startThread(program: ThreadProgram, options: WorkerOptions = {}): Worker {
-  if (PLACE === "source") return new Worker(program.source, options);
-  const bundle = `${program.name}.cjs`;
-  if (PLACE === "package") return new Worker(join(FOLDER, bundle), options);
-  return new Worker(sea.getAsset(bundle, "utf8"), { ...options, eval: true });
+export function startThread({ name, source }: ThreadProgram, options: WorkerOptions = {}): Worker {
+  if (PLACE === "source") return new Worker(join(HERE, "..", source), options);
+  if (PLACE === "package") return new Worker(join(HERE, `${name}.cjs`), options);
+  return new Worker(`(${runBundle})(${JSON.stringify(name)}, require)`, { ...options, eval: true });
 }
 
 /** Loads a native addon. One that is inside the executable goes through a file that is gone when this returns. */

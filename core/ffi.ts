@@ -3,11 +3,8 @@
  * it is loaded when the first function is asked for.
  */
 
-import { loadAddon, PLACE } from "./assets.ts";
+import { KOFFI_ADDON, loadAddon, PLACE } from "./assets.ts";
 import { messageOf, QemuError } from "./errors.ts";
-
-/** The addon in bundles and executables made on this platform. */
-export const KOFFI_ADDON = `koffi-${process.platform}-${process.arch}.node`;
 
 /** A C function of integers and pointers; a typed array is passed as the address of its bytes. */
 export type CFunction = (...args: readonly (number | bigint | ArrayBufferView | null)[]) => number;
@@ -19,7 +16,7 @@ export interface CLibrary {
   errorName(): string;
 }
 
-/** koffi from its package, or its addon alone, which has the whole interface: see bin/build. */
+/** koffi from its package, or its addon alone, which has the whole interface: see bin/bundle/code.ts. */
 async function loadKoffi(): Promise<typeof import("koffi").default> {
   if (PLACE === "source") return (await import("koffi")).default;
   return loadAddon(KOFFI_ADDON) as typeof import("koffi").default;

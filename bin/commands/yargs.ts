@@ -31,7 +31,8 @@ export async function runYargs(context: CommandContext, describe: (parser: Parse
     .showHelpOnFail(false)
     .wrap(Math.min(WIDEST, process.stdout.columns ?? WIDEST))
     .fail((message, error) => {
-      if (error) throw error;
+      // yargs's own errors are about the words, too.
+      if (error && error.name !== "YError") throw error;
       throw new QemuError("usage", message ?? "wrong usage", { hint: `see '${context.name} --help'` });
     });
   await describe(parser).parseAsync(context.args);

@@ -1,11 +1,13 @@
 /**
- * Where firmware images are found: the -L folders first, then the usual system folders, then the project's cache.
- * No firmware is shipped; SeaBIOS and its VGA BIOS are the Debian package `seabios`.
+ * Where firmware images are found: the -L folders first, then inside the executable, where whoever built it may have
+ * put them, then the usual system folders, then the project's cache. No firmware is shipped; SeaBIOS and its VGA BIOS are
+ * the Debian package `seabios`.
  */
 
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { hasAsset, readAsset } from "../../core/assets.ts";
 import { messageOf, QemuError } from "../../core/errors.ts";
 
 /** What the board looks for, best first. */
@@ -26,6 +28,10 @@ export const SYSTEM_FIRMWARE_DIRECTORIES = [
   "/opt/homebrew/share/qemu",
 ] as const;
 
+/** The folder of assets that firmware is in, and what stands for it in paths. */
+export const FIRMWARE_ASSETS = "firmware";
+const INSIDE = "inside:";
+
 /** The largest BIOS that fits below 4 GiB with its copy below 1 MiB: 8 MiB of flash, as `max-fw-size` says. */
 const MAX_BIOS_SIZE = 8 << 20;
 const BIOS_UNIT = 64 << 10;
@@ -41,11 +47,17 @@ export function firmwareDirectories(
   extra: readonly string[] = [],
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): string[] {
-  return [...extra, ...SYSTEM_FIRMWARE_DIRECTORIES, join(cacheDirectory(environment), "firmware")];
+  return [...extra, INSIDE, ...SYSTEM_FIRMWARE_DIRECTORIES, join(cacheDirectory(environment), "firmware")];
+}
+
+/** The name of the asset that a path means, or undefined. */
+function assetOf(path: string): string | undefined {
+  return path.startsWith(INSIDE) ? join(FIRMWARE_ASSETS, path.slice(INSIDE.length)) : undefined;
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  const asset = assetOf(path);
+  return asset !== undefined ? hasAsset(asset) : (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
 }
 
 /** The path of a firmware image called `name` (or of the file itself when it is a path to one), or undefined. */
@@ -74,6 +86,8 @@ export function findFirmware(kind: FirmwareKind, directories: readonly string[],
 
 /** Reads a whole file of at most `limit` bytes. */
 export function readImage(path: string, what: string, limit: number): Uint8Array {
+  const asset = assetOf(path);
+  if (asset !== undefined && hasAsset(asset)) return new Uint8Array(readAsset(asset));
   let fd: number | undefined;
   try {
     fd = openSync(path, "r");

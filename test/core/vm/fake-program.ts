@@ -8,6 +8,6 @@ import { fakeMachine } from "./fake-machine.ts";
 const host = new PluginHost();
 for (const plugin of FIRST_PARTY) host.offer(plugin);
 await host.use(fakeMachine);
-const threadProgram = { name: "fake-thread", source: new URL("./fake-thread.ts", import.meta.url) };
+const threadProgram = { name: "fake-thread", source: "test/core/vm/fake-thread.ts" };
 const args = ["-M", "fake", "-accel", "fake", "-m", "16", ...process.argv.slice(2)];
 process.exit(await runProgram(args, { name: "qemu-next", version: "1.2.3", host, threadProgram }));

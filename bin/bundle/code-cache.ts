@@ -1,0 +1,80 @@
+/**
+ * What V8 makes of the threads' bundles: a machine is started once, and when its threads end, the code that they have
+ * compiled until then is kept. In the executable it takes the place of compiling again.
+ *
+ * It fits only the same Node with the same V8 flags, and bundles that have not changed by a letter. Inside the executable
+ * a bundle is a function expression, as it is here.
+ */
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { messageOf, QemuError } from "../../core/errors.ts";
+import { THREADS } from "../threads.ts";
+import { type Code, MAIN } from "./code.ts";
+
+const execute = promisify(execFile);
+
+const TIME_LIMIT_MS = 60_000;
+
+/** A bundle as it lies in the executable: see `runBundle` in core/assets.ts. */
+export function wrapBundle(bundle: Uint8Array): string {
+  return `(function (require, module, exports, __filename, __dirname) {${Buffer.from(bundle)}\n})`;
+}
+
+/** Takes the place of a thread's bundle: runs it, and keeps its code at the end. */
+const RECORDER = `const { readFileSync, writeFileSync } = require("node:fs");
+const { Script } = require("node:vm");
+const base = __filename.replace(/\\.cjs$/, "");
+const script = new Script(readFileSync(base + ".txt", "utf8"), { filename: __filename });
+process.on("exit", () => writeFileSync(base + ".cache", script.createCachedData()));
+script.runInThisContext()(require, module, exports, __filename, __dirname);
+`;
+
+/** A Multiboot kernel that does nothing but end: it has no interrupt table, so its breakpoint is a triple fault. */
+export function endingKernel(): Uint8Array {
+  const ADDRESS = 0x100000;
+  const CODE = 0x20;
+  const MAGIC = 0x1badb002;
+  const HAS_ADDRESSES = 0x10000;
+  const words = [MAGIC, HAS_ADDRESSES, -(MAGIC + HAS_ADDRESSES), ADDRESS, ADDRESS, 0, 0, ADDRESS + CODE];
+  const kernel = new Uint8Array(CODE + 16);
+  const view = new DataView(kernel.buffer);
+  words.forEach((word, i) => {
+    view.setUint32(i * 4, word >>> 0, true);
+  });
+  // lidt [ADDRESS + CODE + 8] (six zero bytes); int3
+  kernel.set([0x0f, 0x01, 0x1d, 0x28, 0x00, 0x10, 0x00, 0xcc], CODE);
+  return kernel;
+}
+
+/**
+ * Runs a machine with the bundles in `folder`, an empty folder; answers the files with the compiled code of the threads
+ * that have run, by the name of the bundle. Empty when the chosen parts make no machine.
+ */
+export async function recordCode(code: Code, folder: string): Promise<Map<string, string>> {
+  await mkdir(folder);
+  for (const [name, path] of code.assets) await copyFile(path, join(folder, name));
+  for (const [name, contents] of code.files) {
+    const isMain = name === `${MAIN}.cjs`;
+    await writeFile(join(folder, name), isMain ? contents : RECORDER);
+    if (!isMain) await writeFile(join(folder, name.replace(/\.cjs$/, ".txt")), wrapBundle(contents));
+  }
+  const kernel = join(folder, "kernel");
+  await writeFile(kernel, endingKernel());
+  const machine = ["-nodefaults", "-display", "none", "-bios", "none", "-kernel", kernel, "-no-reboot"];
+  try {
+    await execute(process.execPath, [join(folder, `${MAIN}.cjs`), ...machine], {
+      cwd: folder,
+      env: { NODE_NO_WARNINGS: "1" },
+      timeout: TIME_LIMIT_MS,
+    });
+  } catch (cause) {
+    const said = (cause as { stderr?: string }).stderr?.trim().split("\n")[0] || messageOf(cause);
+    throw new QemuError("bundle-broken", `the bundled program does not run: ${said}`, { cause });
+  }
+  const caches = THREADS.map(({ name }): [string, string] => [name, join(folder, `${name}.cache`)]);
+  return new Map(caches.filter(([, file]) => existsSync(file)));
+}
