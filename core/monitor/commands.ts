@@ -112,6 +112,14 @@ async function memoryCommand(vm: Vm, name: string, words: readonly string[]): Pr
   return replyText((await vm.command(name, { format, address })).json);
 }
 
+/** `o /fmt addr value`: the value is the last word. */
+async function portWrite(vm: Vm, words: readonly string[]): Promise<string> {
+  const [format, ...rest] = words[0]?.startsWith("/") ? words : ["", ...words];
+  if (rest.length < 2) throw new QemuError("bad-arguments", "missing address or value");
+  await vm.command("o", { format, address: rest.slice(0, -1).join(" "), value: rest.at(-1)! });
+  return "";
+}
+
 async function screenImage(vm: Vm, format: ImageFormat): Promise<Uint8Array> {
   const { json, bytes = new Uint8Array(0) } = await vm.command("screen");
   const { width, height } = json as { width: number; height: number };
@@ -197,12 +205,24 @@ export const COMMANDS: readonly MonitorCommand[] = [
     run: async (_, [name]) => helpText(name),
   },
   {
+    names: ["i"],
+    arguments: "/fmt addr",
+    help: "I/O port read",
+    run: (vm, words) => memoryCommand(vm, "i", words),
+  },
+  {
     names: ["info"],
     arguments: "[subcommand]",
     help: "show various information about the system state",
     run: (vm, words) => info(vm, words),
   },
   { names: ["nmi"], arguments: "", help: "inject an NMI", run: machineCommand("nmi") },
+  {
+    names: ["o"],
+    arguments: "/fmt addr value",
+    help: "I/O port write",
+    run: portWrite,
+  },
   {
     names: ["print", "p"],
     arguments: "/fmt expr",

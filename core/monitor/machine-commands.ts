@@ -1,6 +1,7 @@
 /** The monitor's commands that read or change the machine: run in its thread, between two slices of the guest. */
 
 import type { Vcpu } from "../accel.ts";
+import type { AccessSize } from "../bus/io.ts";
 import type { HostClock } from "../clock.ts";
 import type { DisplaySource } from "../display/surface.ts";
 import { QemuError } from "../errors.ts";
@@ -44,6 +45,15 @@ function examine(vcpu: Vcpu, start: bigint, format: string, read: (at: bigint) =
   const wanted = parseDumpFormat(format);
   if (wanted.format !== "i") return dumpMemory(start, wanted, read);
   return disassembleMemory(start, wanted.count, read, (bytes, address) => vcpu.disassemble(bytes, address));
+}
+
+/** An I/O port and the size of an access to it, as `i` and `o` name them. */
+function portAccess({ machine }: MachineCommandContext, format: string, address: string): [number, AccessSize] {
+  const [vcpu] = machine.vcpus;
+  const port = Number(evaluate(address, (name) => vcpu && registerValue(vcpu, name)) & 0xffffn);
+  const { size } = parseDumpFormat(format);
+  if (size === 8) throw new QemuError("bad-format", "an I/O port has at most 4 bytes");
+  return [port, size];
 }
 
 const INFO: Readonly<Record<string, (context: MachineCommandContext, args: Arguments) => string>> = {
@@ -99,6 +109,32 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const wanted = parseDumpFormat(format, { count: 1, format: "x", size: 8 });
     const text = wanted.format === "x" ? `0x${value.toString(16)}` : formatValue(value, wanted).trim();
     return `${text}\n`;
+  },
+
+  i(context, { format, address }) {
+    const [port, size] = portAccess(context, format, address);
+    context.clock.poll();
+    const value = context.machine.ports
+      .read(port, size)
+      .toString(16)
+      .padStart(size * 2, "0");
+    return `port${{ 1: "b", 2: "w", 4: "l" }[size]}[0x${port.toString(16).padStart(4, "0")}] = 0x${value}\n`;
+  },
+
+  o(context, { format, address, value }) {
+    const [port, size] = portAccess(context, format, address);
+    context.clock.poll();
+    context.machine.ports.write(
+      port,
+      Number(
+        BigInt.asUintN(
+          size * 8,
+          evaluate(value, () => undefined),
+        ),
+      ),
+      size,
+    );
+    return "";
   },
 
   system_powerdown({ machine }) {
