@@ -67,7 +67,7 @@ const FIRST_PARTY = /plugins[\\/]first-party\.ts$/;
 const UNWRAP = "const plugin = ({ default: it }) => ({ default: it?.default ?? it });\n";
 
 /** Puts the chosen plugins in the place of the program's table of plugins. */
-const choosePlugins = ({ sources, parts }: CodeRequest): Plugin => ({
+export const choosePlugins = ({ sources, parts }: CodeRequest): Plugin => ({
   name: "choose-plugins",
   setup(build) {
     build.onLoad({ filter: FIRST_PARTY }, () => {
