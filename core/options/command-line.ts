@@ -133,7 +133,7 @@ class Builder {
       const general = pairs.length === 1;
       switch (name) {
         case "plugin":
-          return withOption(text, () => pluginHelp(subject, general));
+          return withOption(text, () => pluginHelp(this.#host, subject, general));
         case "machine":
           return general ? machineHelp(await this.#machines()) : this.#machinePropertyHelp(subject, text);
         case "accel":

@@ -12,7 +12,7 @@ export async function readPlugins(options: OptionSet, host: PluginHost): Promise
   const requests = [...(await configured(options)), ...named(options)];
   if (requests.length === 0) return [];
   const { offerPlugins, planPlugins } = await import("../plugin/foreign.ts");
-  const plans = planPlugins(requests);
+  const plans = planPlugins(requests, host);
   await offerPlugins(host, plans, { all: true });
   return plans;
 }
@@ -39,9 +39,13 @@ function named(options: OptionSet): PluginRequest[] {
 }
 
 /** The text of `-plugin help` and `-plugin x,help`. */
-export async function pluginHelp(subject: string, general: boolean): Promise<string> {
-  const { findPlugin, installedPackages, pluginFolder, shortName } = await import("../plugin/resolve.ts");
+export async function pluginHelp(host: PluginHost, subject: string, general: boolean): Promise<string> {
+  const { findPlugin, installedPackages, isPath, packageName, pluginFolder, shortName } = await import(
+    "../plugin/resolve.ts"
+  );
   if (general) return listHelp("Installed plugins:", installedPackages().map(shortName));
+  const own = isPath(subject) ? undefined : host.offered(packageName(subject));
+  if (own) return propertyHelp(own.name, (await own.load()).default.options ?? {});
   const { loadPlugin } = await import("../plugin/foreign.ts");
   const manifest = findPlugin(subject, { from: process.cwd(), folder: pluginFolder() });
   return propertyHelp(manifest.name, (await loadPlugin(manifest)).options ?? {});

@@ -6,11 +6,11 @@
 
 import { QemuError } from "../errors.ts";
 import { withOption } from "../options/keyval.ts";
-import type { OfferedPlugin, PluginHost } from "./host.ts";
+import type { OfferedPlugin, PluginHost, Settings } from "./host.ts";
 import { loadModule, TIME_LIMIT_MS, withinTime } from "./load.ts";
 import { isRecord, type PluginManifest } from "./manifest.ts";
 import { checkApi, type Plugin } from "./plugin.ts";
-import { findPlugin, pluginFolder } from "./resolve.ts";
+import { findPlugin, isPath, packageName, pluginFolder } from "./resolve.ts";
 
 /** What a user asks for. */
 export interface PluginRequest {
@@ -28,24 +28,34 @@ export interface PluginRequest {
 /** A plugin that was found; fit for another thread. */
 export interface ForeignPlan {
   readonly name: string;
-  /** Absolute path of its module. */
-  readonly entry: string;
+  /** Absolute path of its module; undefined for one that is part of this program, and is only given options. */
+  readonly entry: string | undefined;
   readonly provides: readonly string[];
   readonly options: Readonly<Record<string, string>>;
   readonly source: string;
   readonly atOnce: boolean;
 }
 
-/** Finds the plugins and checks their manifests; a plugin asked for twice gets the options of both. */
-export function planPlugins(requests: readonly PluginRequest[], folder = pluginFolder()): ForeignPlan[] {
+/**
+ * Finds the plugins and checks their manifests; a plugin asked for twice gets the options of both. Those that `host` has
+ * by name are not looked for.
+ */
+export function planPlugins(
+  requests: readonly PluginRequest[],
+  host: Pick<PluginHost, "offered">,
+  folder = pluginFolder(),
+): ForeignPlan[] {
   const plans = new Map<string, ForeignPlan>();
   for (const { plugin, options, from, source, atOnce } of requests) {
-    const manifest = withOption(source, () => checkedManifest(plugin, from, folder));
-    const before = plans.get(manifest.entry);
-    plans.set(manifest.entry, {
-      name: manifest.name,
-      entry: manifest.entry,
-      provides: manifest.provides,
+    const own = isPath(plugin) ? undefined : host.offered(packageName(plugin));
+    const { name, entry, provides } = own
+      ? { ...own, entry: undefined }
+      : withOption(source, () => checkedManifest(plugin, from, folder));
+    const before = plans.get(entry ?? name);
+    plans.set(entry ?? name, {
+      name,
+      entry,
+      provides,
       options: { ...before?.options, ...options },
       source,
       atOnce: atOnce || before?.atOnce === true,
@@ -73,16 +83,19 @@ export async function offerPlugins(
   plans: readonly ForeignPlan[],
   { all, limit }: OfferOptions = {},
 ): Promise<void> {
-  const offers = plans.map((plan) => ({ plan, offered: offerOf(plan, limit) }));
-  for (const { plan, offered } of offers) withOption(plan.source, () => host.offer(offered));
-  for (const { plan, offered } of offers) {
-    if (plan.provides.length === 0 || (all && plan.atOnce)) await withOption(plan.source, () => host.load(offered));
+  for (const { name, entry, provides, options: given, source } of plans) {
+    if (entry === undefined) host.configure(name, { given, source });
+    else withOption(source, () => host.offer(offerOf({ name, entry, provides }, { given, source }, limit)));
+  }
+  for (const { name, provides, source, atOnce } of plans) {
+    const wanted = provides.length === 0 || (all && atOnce);
+    if (wanted) await withOption(source, () => host.load(host.offered(name)!));
   }
 }
 
-/** The plugin of a plan, without applying it. */
+/** The plugin of a manifest, without applying it. */
 export async function loadPlugin(
-  { name, entry }: Pick<ForeignPlan, "name" | "entry">,
+  { name, entry }: Pick<PluginManifest, "name" | "entry">,
   limit?: number,
 ): Promise<Plugin> {
   const exports = await loadModule(entry, `plugin '${name}'`, limit);
@@ -102,16 +115,19 @@ export async function loadPlugin(
   return plugin as unknown as Plugin;
 }
 
-function offerOf(plan: ForeignPlan, limit = TIME_LIMIT_MS): OfferedPlugin {
-  const { name, provides } = plan;
+function offerOf(
+  manifest: Pick<PluginManifest, "name" | "entry" | "provides">,
+  settings: Settings,
+  limit = TIME_LIMIT_MS,
+): OfferedPlugin {
+  const { name, provides } = manifest;
   return {
     name,
     provides,
-    load: async () => ({ default: await loadPlugin(plan, limit) }),
+    load: async () => ({ default: await loadPlugin(manifest, limit) }),
     foreign: {
+      ...settings,
       opaque: provides.length === 0,
-      given: plan.options,
-      source: plan.source,
       limit: (apply) => withinTime(`apply() of plugin '${name}'`, apply, limit),
     },
   };

@@ -30,12 +30,15 @@ export interface OfferedPlugin {
   readonly foreign?: ForeignPlugin;
 }
 
-export interface ForeignPlugin {
-  /** What it registers cannot be known without loading it. */
-  readonly opaque: boolean;
-  /** What the user has set for it, and the option or file that did so. */
+/** What the user has set for a plugin, and the option or file that did so. */
+export interface Settings {
   readonly given: Readonly<Record<string, string>>;
   readonly source: string;
+}
+
+export interface ForeignPlugin extends Settings {
+  /** What it registers cannot be known without loading it. */
+  readonly opaque: boolean;
   /** Runs its `apply` for a limited time. */
   limit(apply: () => void | Promise<void>): Promise<void>;
 }
@@ -48,7 +51,11 @@ export class PluginHost {
   readonly #plugins = new Map<string, Promise<void>>();
   /** By what they provide. */
   readonly #offered = new Map<string, OfferedPlugin>();
+  /** By name. */
+  readonly #offers = new Map<string, OfferedPlugin>();
   readonly #foreign = new Map<string, ForeignPlugin>();
+  /** Options for plugins that are part of the program. */
+  readonly #settings = new Map<string, Settings>();
   /** Names that somebody tapped, by registry. */
   readonly #registered = new Map<RegistryName, Set<string>>();
   /** The plugin whose tap was called last. */
@@ -78,19 +85,27 @@ export class PluginHost {
   offer(plugin: OfferedPlugin): void {
     const { name, provides, foreign } = plugin;
     if (foreign) {
+      const refuse = (message: string): never => {
+        throw new QemuError("plugin-conflict", message);
+      };
+      if (this.#foreign.has(name)) refuse(`two plugins have the name '${name}'`);
+      if (this.#offers.has(name)) refuse(`plugin '${name}' is a part of this program already`);
       const taken = provides.find((key) => this.#offered.has(key));
-      const other = taken === undefined ? undefined : this.#offered.get(taken)?.name;
-      if (other !== undefined || this.#foreign.has(name)) {
-        throw new QemuError(
-          "plugin-conflict",
-          other === undefined
-            ? `two plugins have the name '${name}'`
-            : `plugin '${name}' provides ${taken}, and so does '${other}'`,
-        );
-      }
+      if (taken) refuse(`plugin '${name}' provides ${taken}, and so does '${this.#offered.get(taken)?.name}'`);
       this.#foreign.set(name, foreign);
     }
+    this.#offers.set(name, plugin);
     for (const provided of provides) this.#offered.set(provided, plugin);
+  }
+
+  /** The plugin of that name, if it was offered. */
+  offered(name: string): OfferedPlugin | undefined {
+    return this.#offers.get(name);
+  }
+
+  /** Gives options to a plugin that is part of the program, and is not loaded yet. */
+  configure(name: string, settings: Settings): void {
+    this.#settings.set(name, settings);
   }
 
   /** Loads and applies an offered plugin. */
@@ -106,8 +121,9 @@ export class PluginHost {
         });
       }
       const { name, foreign } = offered;
-      const read = (): Properties => parseProperties(name, plugin.options ?? {}, foreign?.given ?? {});
-      await this.#apply(name, plugin, foreign ? withOption(foreign.source, read) : read(), foreign);
+      const settings = foreign ?? this.#settings.get(name);
+      const read = (): Properties => parseProperties(name, plugin.options ?? {}, settings?.given ?? {});
+      await this.#apply(name, plugin, settings ? withOption(settings.source, read) : read(), foreign);
     });
   }
 

@@ -116,7 +116,7 @@ async function vdi(path: string) {
   const host = new PluginHost();
   for (const plugin of FIRST_PARTY) host.offer(plugin);
   const request = { plugin: "vdi", options: {}, from: files.path("."), source: "test", atOnce: false };
-  await offerPlugins(host, planPlugins([request]));
+  await offerPlugins(host, planPlugins([request], host));
   return openImage(host, path);
 }
 

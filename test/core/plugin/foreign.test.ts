@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as api from "../../../core/plugin/api.ts";
-import { type ForeignPlan, offerPlugins, planPlugins } from "../../../core/plugin/foreign.ts";
+import { type ForeignPlan, offerPlugins, type PluginRequest, planPlugins } from "../../../core/plugin/foreign.ts";
 import { PluginHost } from "../../../core/plugin/host.ts";
 import { failure, packageJson, scratchFolder } from "./packages.ts";
 
@@ -16,7 +16,7 @@ function plan(name: string, file: string, source: string, manifest: object = {},
     [file]: source,
   });
   const request = { plugin: root, options, from: files.root, source: `-plugin ${name}`, atOnce: true };
-  return planPlugins([request], files.path("none"))[0];
+  return planPlugins([request], new PluginHost(), files.path("none"))[0];
 }
 
 const offer = (...plans: ForeignPlan[]) => {
@@ -185,16 +185,41 @@ test("one that was not asked for on the command line is loaded when something of
 });
 
 test("asked for twice, it has the options of both", () => {
-  const root = plan("twice", "i.cjs", "").entry.replace(/\/i\.cjs$/, "");
+  const root = plan("twice", "i.cjs", "").entry!.replace(/\/i\.cjs$/, "");
   const request = { plugin: root, from: files.root, source: "", atOnce: false };
-  const plans = planPlugins([
+  const twice: PluginRequest[] = [
     { ...request, options: { a: "1", b: "1" } },
     { ...request, options: { b: "2" }, atOnce: true },
-  ]);
+  ];
+  const plans = planPlugins(twice, new PluginHost());
   assert.equal(
     plans.map(({ options, atOnce }) => ({ options, atOnce })),
     [{ options: { a: "1", b: "2" }, atOnce: true }],
   );
+});
+
+test("one that is part of the program is given its options, and not looked for", async () => {
+  const host = new PluginHost();
+  let given: unknown;
+  const plugin: api.Plugin = {
+    name: "qemu-next-plugin-own",
+    api: 1,
+    options: { n: { type: "uint8", default: 7 } },
+    apply(to) {
+      given = to.options;
+      to.hooks.device.for("x").tap("qemu-next-plugin-own", () => ({}) as api.DeviceType);
+    },
+  };
+  host.offer({ name: plugin.name, provides: ["device:x"], load: async () => ({ default: plugin }) });
+  const request = { plugin: "own", options: { n: "9" }, from: files.root, source: "-plugin own", atOnce: false };
+  const plans = structuredClone(planPlugins([request], host, files.path("none")));
+  await offerPlugins(host, plans);
+  assert.is(given, undefined);
+  await host.require("device", "x");
+  assert.equal(given, { n: 9 });
+  const copy = plan(plugin.name, ...SOURCES["commonjs"]);
+  const error = await failure(() => offerPlugins(host, [copy]));
+  assert.is(error.message, "plugin 'qemu-next-plugin-own' is a part of this program already");
 });
 
 test.after(() => files.remove());
