@@ -1,6 +1,7 @@
 /** Third-party plugins of a command line: -plugin, -readconfig and the configuration file of the current folder. */
 
 import { QemuError } from "../errors.ts";
+import { findConfig } from "../plugin/config-file.ts";
 import type { ForeignPlan, PluginRequest } from "../plugin/foreign.ts";
 import type { PluginHost } from "../plugin/host.ts";
 import { listHelp, propertyHelp } from "./help.ts";
@@ -18,11 +19,12 @@ export async function readPlugins(options: OptionSet, host: PluginHost): Promise
 }
 
 async function configured(options: OptionSet): Promise<PluginRequest[]> {
-  const files = options.all("readconfig").map(({ value, text }) => ({ file: value, text }));
-  const { findConfig, readConfig } = await import("../plugin/config.ts");
   const own = options.has("no-user-config") ? undefined : findConfig(process.cwd());
+  const files = options.all("readconfig");
+  if (own === undefined && files.length === 0) return [];
+  const { readConfig } = await import("../plugin/config.ts");
   const requests = own === undefined ? [] : await readConfig(own);
-  for (const { file, text } of files) requests.push(...(await withOption(text, () => readConfig(file))));
+  for (const { value, text } of files) requests.push(...(await withOption(text, () => readConfig(value))));
   return requests;
 }
 

@@ -1,6 +1,5 @@
 /**
- * The configuration file: qemu-next.config.json, .mjs or .mts in the current folder, or the file of -readconfig. It is
- * an object, or a module's default export:
+ * Reads a configuration file: an object, or a module's default export.
  *
  *     { "plugins": ["vdi", { "plugin": "./my-card", "options": { "key": "value" } }] }
  *
@@ -8,30 +7,20 @@
  */
 
 import { existsSync } from "node:fs";
-import { dirname, extname, join, resolve } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { QemuError } from "../errors.ts";
 import { didYouMean } from "../options/near.ts";
+import { CONFIG_EXTENSIONS } from "./config-file.ts";
 import type { PluginRequest } from "./foreign.ts";
 import { loadModule } from "./load.ts";
 import { isRecord, readJson } from "./manifest.ts";
 
-const EXTENSIONS = [".json", ".mjs", ".mts"];
-
-/** The configuration file in a folder, or undefined. */
-export function findConfig(folder: string): string | undefined {
-  const found = EXTENSIONS.map((extension) => join(folder, `qemu-next.config${extension}`)).filter(existsSync);
-  if (found.length < 2) return found[0];
-  throw new QemuError("config", `there are two configuration files: ${found.join(" and ")}`, {
-    hint: "keep one of them, or choose with -no-user-config -readconfig",
-  });
-}
-
 /** The plugins that a configuration file asks for. */
 export async function readConfig(path: string): Promise<PluginRequest[]> {
   const file = resolve(path);
-  if (!EXTENSIONS.includes(extname(file))) {
+  if (!CONFIG_EXTENSIONS.includes(extname(file))) {
     throw new QemuError("config", `${path} is not a configuration file of this program`, {
-      hint: `they end in ${EXTENSIONS.join(", ")}; QEMU's own form is not read`,
+      hint: `they end in ${CONFIG_EXTENSIONS.join(", ")}; QEMU's own form is not read`,
     });
   }
   if (!existsSync(file)) throw new QemuError("config", `there is no ${path}`);

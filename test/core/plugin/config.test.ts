@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { findConfig, readConfig } from "../../../core/plugin/config.ts";
+import { readConfig } from "../../../core/plugin/config.ts";
+import { findConfig } from "../../../core/plugin/config-file.ts";
 import { failure, scratchFolder } from "./packages.ts";
 
 const files = scratchFolder();
