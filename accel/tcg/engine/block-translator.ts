@@ -9,7 +9,7 @@ import { Translator } from "../translate/translator.ts";
 import { type CodeSize, createInsn, DECODE_GP, DECODE_MORE, DECODE_UD, Decoder } from "../x86/decoder.ts";
 import { format } from "../x86/format.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
-import type { CodeCache, TranslationBlock } from "./code-cache.ts";
+import { type CodeCache, NO_EXITS, type TranslationBlock } from "./code-cache.ts";
 
 const MAX_INSNS = 64;
 const MAX_CODE = 65536;
@@ -198,7 +198,7 @@ export class BlockTranslator {
       secondPage: crosses ? secondPage : 0,
       points,
       historyAt: this.lowerer.historyAt,
-      incoming: [],
+      incoming: NO_EXITS,
       dead: source.phys === 0,
     };
     if (source.phys !== 0) this.#cache.add(block);

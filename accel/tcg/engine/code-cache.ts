@@ -9,6 +9,7 @@
  */
 
 import { LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE, LOOKUP_OFFSET } from "../interp/generate.ts";
+import { BlockTable } from "./block-table.ts";
 
 const PAGE_SHIFT = 12;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
@@ -18,6 +19,9 @@ const LINE_SHIFT = 4;
 const LINES = 1 << (PAGE_SHIFT - LINE_SHIFT);
 /** Room after a block's code for the patch that leaves it early. */
 export const PATCH_ROOM = 48;
+
+/** `incoming` of a block that nothing is linked to. */
+export const NO_EXITS: readonly number[] = [];
 
 /** Where a guest instruction starts in a block. */
 export interface InsnPoint {
@@ -60,7 +64,7 @@ export interface TranslationBlock {
   /** Set if this is a compiled region; `length` and `insns` are those of its first block then. */
   readonly region?: RegionInfo;
   /** exit_chain instructions that lead here. */
-  incoming: number[];
+  incoming: readonly number[];
   dead: boolean;
 }
 
@@ -77,10 +81,7 @@ export class CodeCache {
   readonly #lookup: number;
   /** Live and dead blocks of each segment in address order. */
   readonly #segments: TranslationBlock[][] = Array.from({ length: SEGMENTS }, () => []);
-  /** A block by its address, and where there are several for different modes, the others. */
-  readonly #blocks = new Map<number, TranslationBlock>();
-  readonly #others = new Map<number, TranslationBlock[]>();
-  #count = 0;
+  readonly #blocks = new BlockTable();
   readonly #pages = new Map<number, CodePage>();
   readonly #setCodePage: (address: number, on: boolean) => void;
   readonly #onKill: (block: TranslationBlock, overwritten: boolean) => void;
@@ -112,13 +113,11 @@ export class CodeCache {
 
   /** Number of live blocks. */
   get count(): number {
-    return this.#count;
+    return this.#blocks.count;
   }
 
   find(phys: number, hflags: number): TranslationBlock | undefined {
-    const block = this.#blocks.get(phys);
-    if (block === undefined || block.hflags === hflags) return block;
-    return this.#others.get(phys)?.find((other) => other.hflags === hflags);
+    return this.#blocks.find(phys, hflags);
   }
 
   /** Room for a block of at most `size` bytes; makes the oldest segment's blocks die if need be. */
@@ -137,21 +136,14 @@ export class CodeCache {
   add(block: TranslationBlock): void {
     this.#at = Math.ceil((block.codeEnd + PATCH_ROOM) / 8) * 8;
     this.#segments[this.#segment].push(block);
-    this.#count++;
-    const { phys, region, secondPage } = block;
-    if (this.#blocks.has(phys)) {
-      const others = this.#others.get(phys);
-      if (others) others.push(block);
-      else this.#others.set(phys, [block]);
-    } else this.#blocks.set(phys, block);
-    if (region || secondPage !== 0) for (const [at, length] of partsOf(block)) this.#addPart(block, at, length);
-    else this.#addPart(block, phys, block.length);
+    this.#blocks.add(block);
+    this.#changeParts(block, 1);
   }
 
   /** Puts a compiled region in the place of the block it begins with. */
   replace(old: TranslationBlock, region: TranslationBlock): void {
     const { incoming } = old;
-    old.incoming = [];
+    old.incoming = NO_EXITS;
     this.kill(old);
     this.add(region);
     for (const exit of incoming) if (this.#i32[(exit + 8) >>> 2] === old.code) this.link(exit, region);
@@ -180,7 +172,9 @@ export class CodeCache {
   /** Makes the exit_chain instruction at `exit` lead to `block`. */
   link(exit: number, block: TranslationBlock): void {
     this.#i32[(exit + 8) >>> 2] = block.code;
-    block.incoming.push(exit);
+    // All blocks without one share an empty array.
+    if (block.incoming.length === 0) block.incoming = [exit];
+    else (block.incoming as number[]).push(exit);
   }
 
   /** The block, live or dead, whose code holds the instruction at `address`. */
@@ -235,13 +229,12 @@ export class CodeCache {
   /** `overwritten`: because its guest code has changed. */
   kill(block: TranslationBlock, overwritten = false): void {
     block.dead = true;
-    this.#count--;
-    this.#forget(block);
+    this.#blocks.remove(block);
     for (const exit of block.incoming) if (this.#i32[(exit + 8) >>> 2] === block.code) this.#i32[(exit + 8) >>> 2] = 0;
-    block.incoming = [];
+    block.incoming = NO_EXITS;
     const at = this.#lookupIndex(block.phys);
     if (this.#i32[at + 2] === block.code) this.#i32[at] = 0;
-    for (const [at, length] of partsOf(block)) this.#removePart(block, at, length);
+    this.#changeParts(block, -1);
     this.#onKill(block, overwritten);
   }
 
@@ -255,14 +248,23 @@ export class CodeCache {
     return this.#lookup + hash * (LOOKUP_ENTRY_SIZE >> 2);
   }
 
-  /** Takes a block out of what `find` looks through. */
-  #forget(block: TranslationBlock): void {
-    const { phys } = block;
-    const others = this.#others.get(phys);
-    if (this.#blocks.get(phys) !== block) others?.splice(others.indexOf(block), 1);
-    else if (others) this.#blocks.set(phys, others.pop()!);
-    else this.#blocks.delete(phys);
-    if (others?.length === 0) this.#others.delete(phys);
+  /** Enters a block into the pages it was made from (`step` 1) or takes it out of them (-1). */
+  #changeParts(block: TranslationBlock, step: 1 | -1): void {
+    const { phys, length, region, secondPage } = block;
+    if (region) {
+      const { extents } = region;
+      for (let i = 0; i < extents.length; i += 2) this.#changePart(block, extents[i] >>> 0, extents[i + 1], step);
+    } else if (secondPage === 0) this.#changePart(block, phys, length, step);
+    else {
+      const inFirst = lengthInFirst(block);
+      this.#changePart(block, phys, inFirst, step);
+      this.#changePart(block, secondPage, length - inFirst, step);
+    }
+  }
+
+  #changePart(block: TranslationBlock, address: number, length: number, step: 1 | -1): void {
+    if (step > 0) this.#addPart(block, address, length);
+    else this.#removePart(block, address, length);
   }
 
   /** Enters guest bytes of a block, which lie in one page. */
@@ -302,34 +304,23 @@ function countLines(lines: Uint16Array, address: number, length: number, step: n
   for (let line = address >>> LINE_SHIFT; line <= last; line++) lines[line & (LINES - 1)] += step;
 }
 
-/** Where the guest bytes of a block lie: address and length of each piece, which is in one page. */
-function partsOf({ phys, length, region, secondPage }: TranslationBlock): [number, number][] {
-  if (region) {
-    const { extents } = region;
-    return Array.from({ length: extents.length / 2 }, (_, i) => [extents[i * 2] >>> 0, extents[i * 2 + 1]]);
-  }
-  if (secondPage === 0) return [[phys, length]];
-  const inFirst = Math.min(length, PAGE_SIZE - (phys % PAGE_SIZE));
-  return [
-    [phys, inFirst],
-    [secondPage, length - inFirst],
-  ];
+/** How many bytes of a block that goes on in a second page are in its first. */
+function lengthInFirst({ phys, length }: TranslationBlock): number {
+  return Math.min(length, PAGE_SIZE - (phys % PAGE_SIZE));
 }
 
 /** Whether a block was made from some of the bytes [address, address + length). */
 export function overlaps(block: TranslationBlock, address: number, length: number): boolean {
   const { phys, region, secondPage } = block;
-  const end = address + length;
+  const hit = (at: number, size: number): boolean => address < at + size && address + length > at;
   if (region) {
     const { extents } = region;
-    for (let i = 0; i < extents.length; i += 2) {
-      const at = extents[i] >>> 0;
-      if (address < at + extents[i + 1] && end > at) return true;
-    }
+    for (let i = 0; i < extents.length; i += 2) if (hit(extents[i] >>> 0, extents[i + 1])) return true;
     return false;
   }
-  if (secondPage === 0) return address < phys + block.length && end > phys;
-  return partsOf(block).some(([at, size]) => address < at + size && end > at);
+  if (secondPage === 0) return hit(phys, block.length);
+  const inFirst = lengthInFirst(block);
+  return hit(phys, inFirst) || hit(secondPage, block.length - inFirst);
 }
 
 /** The guest instruction that the op at `address` belongs to. */

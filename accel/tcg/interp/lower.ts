@@ -151,11 +151,9 @@ export class Lowerer {
   }
 
   #word(op: number, d: number, a: number, b: number): void {
-    const at = this.#at >>> 1;
-    this.#u16[at] = op;
-    this.#u16[at + 1] = d;
-    this.#u16[at + 2] = a;
-    this.#u16[at + 3] = b;
+    const at = this.#at >>> 2;
+    this.#i32[at] = op | (d << 16);
+    this.#i32[at + 1] = a | (b << 16);
     this.#at += 8;
   }
 

@@ -218,29 +218,29 @@ export class IrBuilder {
     if (d !== a) this.emit(OP.mov, d, a);
   }
 
-  /** A new temporary holding `name(a)`. */
-  unary(name: string, a: Value): Value {
+  /** A new temporary holding `op(a)`. */
+  unary(op: number, a: Value): Value {
     const d = this.temp();
-    this.emit(OP[name], d, a);
+    this.emit(op, d, a);
     return d;
   }
 
-  /** A new temporary holding `name(a, b)`, e.g. binary("add32", x, y). */
-  binary(name: string, a: Value, b: Value): Value {
+  /** A new temporary holding `op(a, b)`, e.g. binary(OP.add32, x, y). */
+  binary(op: number, a: Value, b: Value): Value {
     const d = this.temp();
-    this.emit(OP[name], d, a, b);
+    this.emit(op, d, a, b);
     return d;
   }
 
-  /** d = name(a, b) */
-  binaryTo(d: Value, name: string, a: Value, b: Value): void {
-    this.emit(OP[name], d, a, b);
+  /** d = op(a, b) */
+  binaryTo(d: Value, op: number, a: Value, b: Value): void {
+    this.emit(op, d, a, b);
   }
 
-  /** A new temporary: condition(a, b) ? x : y; `name` e.g. "sel_ltu32". */
-  select(name: string, a: Value, b: Value, x: Value, y: Value): Value {
+  /** A new temporary: condition(a, b) ? x : y; `op` e.g. OP.sel_ltu32. */
+  select(op: number, a: Value, b: Value, x: Value, y: Value): Value {
     const d = this.temp();
-    this.emit(OP[name], d, a, b, x, y);
+    this.emit(op, d, a, b, x, y);
     return d;
   }
 
@@ -251,15 +251,15 @@ export class IrBuilder {
     return d;
   }
 
-  /** Loads from a linear guest address. */
-  load(name: "ld8u" | "ld16u" | "ld32u" | "ld64" | "ld8s64" | "ld16s64" | "ld32s64", address: Value): Value {
+  /** Loads from a linear guest address, by OP.ld8u and its kin. */
+  load(op: number, address: Value): Value {
     const d = this.temp();
-    this.emit(OP[name], d, address);
+    this.emit(op, d, address);
     return d;
   }
 
-  store(name: "st8" | "st16" | "st32" | "st64", address: Value, value: Value): void {
-    this.emit(OP[name], NONE, address, value);
+  store(op: number, address: Value, value: Value): void {
+    this.emit(op, NONE, address, value);
   }
 
   /** d (a vector slot) = 16 bytes at a linear address; `aligned` raises #GP on a misaligned address. */
@@ -271,15 +271,15 @@ export class IrBuilder {
     this.emit(OP.st128, NONE, address, value);
   }
 
-  /** Reads a field of env that is not a slot: `name` "envld8u", "envld16u" or "envld32u". */
-  envLoad(name: string, offset: number): Value {
+  /** Reads a field of env that is not a slot, by OP.envld8u, OP.envld16u or OP.envld32u. */
+  envLoad(op: number, offset: number): Value {
     const d = this.temp();
-    this.emit(OP[name], d, offset);
+    this.emit(op, d, offset);
     return d;
   }
 
-  envStore(name: string, offset: number, value: Value): void {
-    this.emit(OP[name], NONE, offset, value);
+  envStore(op: number, offset: number, value: Value): void {
+    this.emit(op, NONE, offset, value);
   }
 
   /** Calls helper(env, a, b, imm): u64 and returns its result. */
@@ -306,9 +306,9 @@ export class IrBuilder {
     this.emit(OP.br, NONE, NONE, NONE, label);
   }
 
-  /** Jumps to `label` if condition(a, b); `name` e.g. "br_ne32". */
-  brIf(name: string, a: Value, b: Value, label: Label): void {
-    this.emit(OP[name], NONE, a, b, label);
+  /** Jumps to `label` if condition(a, b); `op` e.g. OP.br_ne32. */
+  brIf(op: number, a: Value, b: Value, label: Label): void {
+    this.emit(op, NONE, a, b, label);
   }
 
   /** Exits: `ccOp` is what env.ccOp is known to hold. */

@@ -166,19 +166,22 @@ function rank(value: Value): number {
   return value >= ENV.ccOp && value <= ENV.ccCarry ? 1 : 2;
 }
 
+// What is known about a slot: eight numbers in `#facts`, which begin at the slot's offset.
+/** When the slot was written last; what was before #epoch counts as written then. */
+const VERSION = 0;
+/** The value it is a copy of, if its version is COPY_HERE and that of the source COPY_SOURCE. */
+const COPY = 1;
+const COPY_HERE = 2;
+const COPY_SOURCE = 3;
+/** How many low bits may be set, if it was written since #epoch. */
+const BITS = 4;
+/** The value whose low byte its low byte is, if the versions are those. */
+const BYTE = 5;
+const BYTE_HERE = 6;
+const BYTE_SOURCE = 7;
+
 export class Optimizer {
-  /** When a slot was written last; what was before #epoch counts as written then. */
-  readonly #version = new Int32Array(SLOTS);
-  readonly #copy = new Int32Array(SLOTS);
-  readonly #copyVersion = new Int32Array(SLOTS);
-  readonly #factVersion = new Int32Array(SLOTS);
-  /** How many low bits of a slot may be set. */
-  readonly #bits = new Int8Array(SLOTS);
-  readonly #bitsVersion = new Int32Array(SLOTS);
-  /** The value whose low byte a slot's low byte is. */
-  readonly #byte = new Int32Array(SLOTS);
-  readonly #byteVersion = new Int32Array(SLOTS);
-  readonly #byteSource = new Int32Array(SLOTS);
+  readonly #facts = new Int32Array(SLOTS * 8);
   #epoch = 0;
   #clock = 0;
   /** Sets of slots: wanted at the present place, and at each label. */
@@ -200,30 +203,33 @@ export class Optimizer {
     this.#epoch = ++this.#clock;
   }
 
-  #written(slot: number): void {
-    this.#version[slot] = ++this.#clock;
+  /** `slot` is an offset here and below, a multiple of 8. */
+  #written(slot: Value, bits: number): void {
+    this.#facts[slot + VERSION] = ++this.#clock;
+    this.#facts[slot + BITS] = bits;
   }
 
-  #versionOf(slot: number): number {
-    const version = this.#version[slot];
+  #versionOf(slot: Value): number {
+    const version = this.#facts[slot + VERSION];
     return version > this.#epoch ? version : this.#epoch;
   }
 
   /** What a value is known to equal, itself if nothing better. */
   #resolve(value: Value): Value {
     if (value < 0 || value >= CONST_BASE) return value;
-    const slot = value >> 3;
-    if (this.#factVersion[slot] !== this.#versionOf(slot)) return value;
-    const source = this.#copy[slot];
-    if (source >= CONST_BASE) return source;
-    return this.#versionOf(source >> 3) === this.#copyVersion[slot] ? source : value;
+    const slot = value & ~7;
+    const facts = this.#facts;
+    if (facts[slot + COPY_HERE] !== this.#versionOf(slot)) return value;
+    const source = facts[slot + COPY];
+    return source >= CONST_BASE || this.#versionOf(source & ~7) === facts[slot + COPY_SOURCE] ? source : value;
   }
 
   #learnCopy(d: Value, source: Value): void {
-    const slot = d >> 3;
-    this.#copy[slot] = source;
-    this.#factVersion[slot] = this.#versionOf(slot);
-    if (source < CONST_BASE) this.#copyVersion[slot] = this.#versionOf(source >> 3);
+    const slot = d & ~7;
+    const facts = this.#facts;
+    facts[slot + COPY] = source;
+    facts[slot + COPY_HERE] = this.#versionOf(slot);
+    if (source < CONST_BASE) facts[slot + COPY_SOURCE] = this.#versionOf(source & ~7);
   }
 
   #bitsOf(ir: IrBuilder, value: Value): number {
@@ -231,21 +237,19 @@ export class Optimizer {
       const index = value - CONST_BASE;
       return ir.constHigh[index] === 0 ? 32 - Math.clz32(ir.constLow[index]) : 64;
     }
-    const slot = value >> 3;
-    return this.#bitsVersion[slot] === this.#versionOf(slot) ? this.#bits[slot] : 64;
+    const slot = value & ~7;
+    return this.#facts[slot + VERSION] > this.#epoch ? this.#facts[slot + BITS] : 64;
   }
 
   #isZeroHigh(ir: IrBuilder, value: Value): boolean {
     return this.#bitsOf(ir, value) <= 32;
   }
 
-  /** How many low bits of the result of op `i` may be set. */
+  /** How many low bits of the result of op `i`, which is no move, may be set. */
   #resultBits(ir: IrBuilder, i: number): number {
     const { a, b, c, e } = ir;
     const left = this.#bitsOf(ir, a[i]);
     switch (ir.op[i]) {
-      case OP_MOV:
-        return left;
       case OP.and32:
         return Math.min(left, this.#bitsOf(ir, b[i]), 32);
       case OP.and64:
@@ -273,23 +277,26 @@ export class Optimizer {
 
   /** The value that gives the low byte of `value`. */
   #byteOf(value: Value): Value {
-    const slot = value >> 3;
-    if (value >= CONST_BASE || this.#byteVersion[slot] !== this.#versionOf(slot)) return value;
-    const source = this.#byte[slot];
-    return source >= CONST_BASE || this.#versionOf(source >> 3) === this.#byteSource[slot] ? source : value;
+    if (value >= CONST_BASE) return value;
+    const slot = value & ~7;
+    const facts = this.#facts;
+    if (facts[slot + BYTE_HERE] !== this.#versionOf(slot)) return value;
+    const source = facts[slot + BYTE];
+    return source >= CONST_BASE || this.#versionOf(source & ~7) === facts[slot + BYTE_SOURCE] ? source : value;
   }
 
-  #learnByte(slot: number, source: Value): void {
-    if (source >> 3 === slot) return;
-    this.#byte[slot] = source;
-    this.#byteVersion[slot] = this.#version[slot];
-    if (source < CONST_BASE) this.#byteSource[slot] = this.#versionOf(source >> 3);
+  #learnByte(d: Value, source: Value): void {
+    const slot = d & ~7;
+    if ((source & ~7) === slot) return;
+    const facts = this.#facts;
+    facts[slot + BYTE] = source;
+    facts[slot + BYTE_HERE] = facts[slot + VERSION];
+    if (source < CONST_BASE) facts[slot + BYTE_SOURCE] = this.#versionOf(source & ~7);
   }
 
   #startClock(): void {
     if (this.#clock > CLOCK_LIMIT) {
-      this.#version.fill(0);
-      for (const facts of [this.#factVersion, this.#bitsVersion, this.#byteVersion]) facts.fill(0);
+      this.#facts.fill(0);
       this.#clock = 0;
     }
     this.#forget();
@@ -298,15 +305,16 @@ export class Optimizer {
   #forward(ir: IrBuilder): void {
     this.#startClock();
     const { op, d, a, b, c, e } = ir;
-    for (let i = 0; i < ir.count; i++) {
-      const traits = TRAITS[op[i]];
+    const { count } = ir;
+    for (let i = 0; i < count; i++) {
+      let code = op[i];
+      const traits = TRAITS[code];
       if (traits & RESOLVES_A) a[i] = this.#resolve(a[i]);
       if (traits & RESOLVES_B) b[i] = this.#resolve(b[i]);
       if (traits & SELECT) {
         c[i] = this.#resolve(c[i]);
         e[i] = this.#resolve(e[i]);
       }
-      let code = op[i];
       if (traits & FOLDS) code = this.#simplify(ir, i);
       else if (code === OP_LEA32 || code === OP_LEA64) code = this.#simplifyLea(ir, i);
       else if (code === OP_LABEL) this.#forget();
@@ -314,19 +322,17 @@ export class Optimizer {
       const now = TRAITS[code];
       if (!(now & WRITES)) continue;
       const target = d[i];
-      const slot = target >> 3;
+      const slot = target & ~7;
       if (now & VECTOR) {
-        this.#written(slot);
-        this.#written(slot + 1);
+        this.#written(slot, 64);
+        this.#written(slot + 8, 64);
         continue;
       }
       let bits = RESULT_BITS[code];
-      if (bits < 0) bits = this.#resultBits(ir, i);
-      this.#written(slot);
-      this.#bits[slot] = bits;
-      this.#bitsVersion[slot] = this.#version[slot];
+      if (bits < 0) bits = code === OP_MOV ? this.#bitsOf(ir, a[i]) : this.#resultBits(ir, i);
+      this.#written(slot, bits);
       if (code === OP_MOV) this.#learnMov(target, a[i]);
-      else if (code === OP_PUT8) this.#learnByte(slot, b[i]);
+      else if (code === OP_PUT8) this.#learnByte(target, b[i]);
     }
   }
 

@@ -20,6 +20,7 @@ import {
   CC_SUB,
 } from "../env.ts";
 import { NONE, type Value } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import { RAX, RDX, type Translator } from "./translator.ts";
 
@@ -35,20 +36,20 @@ interface Alu {
   flags(t: Translator, size: number, a: Value, b: Value, carry: Value, result: Value): void;
 }
 
-const logic = (name: string, discard = false): Alu => ({
+const logic = (op: number, discard = false): Alu => ({
   discard,
-  compute: (t, size, a, b) => t.ir.binary(t.op(name, size), a, b),
+  compute: (t, size, a, b) => t.ir.binary(t.op(op, size), a, b),
   flags: (t, size, _a, _b, _carry, result) => t.setCc(CC_LOGIC, size, result),
 });
 
 function subtract(t: Translator, size: number, a: Value, b: Value): Value {
   t.keepLeft(a);
-  return t.ir.binary(t.op("sub", size), a, b);
+  return t.ir.binary(t.op(OP.sub32, size), a, b);
 }
 
 function add(t: Translator, size: number, a: Value, b: Value): Value {
   t.keepLeft(a);
-  return t.ir.binary(t.op("add", size), a, b);
+  return t.ir.binary(t.op(OP.add32, size), a, b);
 }
 
 const step = (compute: typeof add, kind: number): Alu => ({
@@ -62,31 +63,32 @@ export const ALU = {
     compute: add,
     flags: (t, size, _a, b, _carry, result) => t.setCc(CC_ADD, size, result, b),
   },
-  or: logic("or"),
+  or: logic(OP.or32),
   adc: {
     carry: true,
-    compute: (t, size, a, b, carry) => t.ir.binary(t.op("add", size), t.ir.binary(t.op("add", size), a, b), carry),
+    compute: (t, size, a, b, carry) =>
+      t.ir.binary(t.op(OP.add32, size), t.ir.binary(t.op(OP.add32, size), a, b), carry),
     flags: (t, size, _a, b, carry, result) => t.setCc(CC_ADC, size, result, b, carry),
   },
   sbb: {
     carry: true,
-    compute: (t, size, a, b, carry) => t.ir.binary(t.op("sub", size), subtract(t, size, a, b), carry),
+    compute: (t, size, a, b, carry) => t.ir.binary(t.op(OP.sub32, size), subtract(t, size, a, b), carry),
     flags: (t, size, _a, b, carry, result) => t.setCc(CC_SBB, size, result, b, carry),
   },
-  and: logic("and"),
+  and: logic(OP.and32),
   sub: {
     compute: subtract,
     flags: (t, size, _a, b, _carry, result) => t.setCc(CC_SUB, size, result, b),
   },
-  xor: logic("xor"),
+  xor: logic(OP.xor32),
   cmp: {
     discard: true,
     compute: subtract,
     flags: (t, size, _a, b, _carry, result) => t.setCc(CC_SUB, size, result, b),
   },
   test: {
-    ...logic("and", true),
-    compute: (t, size, a, b) => (a === b ? a : t.ir.binary(t.op("and", size), a, b)),
+    ...logic(OP.and32, true),
+    compute: (t, size, a, b) => (a === b ? a : t.ir.binary(t.op(OP.and32, size), a, b)),
   },
   inc: step(add, CC_INC),
   dec: step(subtract, CC_DEC),
@@ -95,7 +97,7 @@ export const ALU = {
     flags: (t, size, a, _b, _carry, result) => t.setCc(CC_SUB, size, result, a),
   },
   not: {
-    compute: (t, size, a) => t.ir.unary(t.op("not", size), a),
+    compute: (t, size, a) => t.ir.unary(t.op(OP.not32, size), a),
     flags: () => {},
   },
 } satisfies Record<string, Alu>;
@@ -192,10 +194,10 @@ export const cmpxchg =
       const old = t.zext(t.readE(i, size), size);
       const left = copy(t, accumulator);
       const right = copy(t, old);
-      t.setCcSub(size, left, right, ir.binary(t.op("sub", size), left, right));
+      t.setCcSub(size, left, right, ir.binary(t.op(OP.sub32, size), left, right));
       const same = ir.label();
       const done = ir.label();
-      ir.brIf(t.op("br_eq", size), left, right, same);
+      ir.brIf(t.op(OP.br_eq32, size), left, right, same);
       t.writeReg(RAX, size, right, i.rex);
       ir.br(done);
       ir.bind(same);
@@ -205,11 +207,11 @@ export const cmpxchg =
     }
     const address = t.linear(i, size, true);
     const old = t.load(address, size);
-    t.store(address, ir.select(t.op("sel_eq", size), accumulator, old, source, old), size);
-    t.setCcSub(size, accumulator, old, ir.binary(t.op("sub", size), accumulator, old));
+    t.store(address, ir.select(t.op(OP.sel_eq32, size), accumulator, old, source, old), size);
+    t.setCcSub(size, accumulator, old, ir.binary(t.op(OP.sub32, size), accumulator, old));
     const rax = t.reg(RAX);
-    const replaced = size < 4 ? ir.binary(size === 1 ? "put8" : "put16", rax, old) : old;
-    ir.mov(rax, ir.select(t.op("sel_eq", size), accumulator, old, rax, replaced));
+    const replaced = size < 4 ? ir.binary(size === 1 ? OP.put8 : OP.put16, rax, old) : old;
+    ir.mov(rax, ir.select(t.op(OP.sel_eq32, size), accumulator, old, rax, replaced));
   };
 
 /** CMPXCHG8B and CMPXCHG16B: the helper does it all but the address. */
@@ -229,26 +231,26 @@ export const addChain =
     const b = t.readE(i, size);
     const flags = copy(t, t.flags());
     const shift = ir.const(flag === CC_C ? 0 : 11);
-    const carry = ir.binary("and32", ir.binary("shr32", flags, shift), ir.const(1));
+    const carry = ir.binary(OP.and32, ir.binary(OP.shr32, flags, shift), ir.const(1));
     let sum: Value;
     let out: Value;
     if (size === 4) {
-      sum = ir.binary("add64", ir.binary("add64", t.zext(t.reg(i.reg), 4), t.zext(b, 4)), carry);
-      out = ir.binary("shr64", sum, ir.const(32));
+      sum = ir.binary(OP.add64, ir.binary(OP.add64, t.zext(t.reg(i.reg), 4), t.zext(b, 4)), carry);
+      out = ir.binary(OP.shr64, sum, ir.const(32));
     } else {
-      const partial = ir.binary("add64", t.reg(i.reg), b);
-      const first = ir.binary("set_ltu64", partial, b);
-      sum = ir.binary("add64", partial, carry);
-      out = ir.binary("or32", first, ir.binary("set_ltu64", sum, carry));
+      const partial = ir.binary(OP.add64, t.reg(i.reg), b);
+      const first = ir.binary(OP.set_ltu64, partial, b);
+      sum = ir.binary(OP.add64, partial, carry);
+      out = ir.binary(OP.or32, first, ir.binary(OP.set_ltu64, sum, carry));
     }
-    const others = ir.binary("and32", flags, ir.constU(~flag & 0xffff));
-    t.setCc(CC_EFLAGS, size, NONE, ir.binary("or32", others, ir.binary("shl32", out, shift)));
+    const others = ir.binary(OP.and32, flags, ir.constU(~flag & 0xffff));
+    t.setCc(CC_EFLAGS, size, NONE, ir.binary(OP.or32, others, ir.binary(OP.shl32, out, shift)));
     t.writeReg(i.reg, size, sum, true);
   };
 
 /** What does not fit into the low half of a signed product. */
 function overflow(t: Translator, product: Value, size: number): Value {
-  return t.ir.binary("xor64", product, t.sext(product, size));
+  return t.ir.binary(OP.xor64, product, t.sext(product, size));
 }
 
 /** MUL and IMUL with one operand. */
@@ -259,16 +261,16 @@ export const multiply =
     const size = sizeOf(i, byte);
     const operand = t.readE(i, size);
     if (size === 8) {
-      const low = ir.binary("mul64", t.reg(RAX), operand);
+      const low = ir.binary(OP.mul64, t.reg(RAX), operand);
       const high = ir.call(signed ? "mulHighSigned" : "mulHighUnsigned", t.reg(RAX), operand);
-      t.setCc(CC_MUL, 8, low, signed ? ir.binary("xor64", high, ir.binary("sar64", low, ir.const(63))) : high);
+      t.setCc(CC_MUL, 8, low, signed ? ir.binary(OP.xor64, high, ir.binary(OP.sar64, low, ir.const(63))) : high);
       t.writeReg(RAX, 8, low, true);
       t.writeReg(RDX, 8, high, true);
       return;
     }
     const extend = (value: Value): Value => (signed ? t.sext(value, size) : t.zext(value, size));
-    const product = ir.binary("mul64", extend(t.reg(RAX)), extend(operand));
-    const high = ir.binary("shr64", product, ir.const(size * 8));
+    const product = ir.binary(OP.mul64, extend(t.reg(RAX)), extend(operand));
+    const high = ir.binary(OP.shr64, product, ir.const(size * 8));
     t.setCc(CC_MUL, size, product, signed ? overflow(t, product, size) : high);
     if (size === 1) {
       t.writeReg(RAX, 2, product, true);
@@ -285,7 +287,7 @@ export const multiplyTo =
     const size = i.opSize;
     const a = t.readE(i, size);
     const b = immediate ? t.imm(i) : t.readG(i, size);
-    const product = t.ir.binary(t.op("mul", size), a, b);
+    const product = t.ir.binary(t.op(OP.mul32, size), a, b);
     t.setCc(CC_IMUL, size, product, a, b);
     t.writeG(i, product);
   };
@@ -303,15 +305,15 @@ export const mulx: Emit = (t, i) => {
   const size = i.opSize;
   const a = t.readE(i, size);
   if (size === 8) {
-    const low = ir.binary("mul64", t.reg(RDX), a);
+    const low = ir.binary(OP.mul64, t.reg(RDX), a);
     const high = ir.call("mulHighUnsigned", t.reg(RDX), a);
     t.writeReg(i.vvvv, 8, low, true);
     t.writeReg(i.reg, 8, high, true);
     return;
   }
-  const product = ir.binary("mul64", t.zext(t.reg(RDX), 4), t.zext(a, 4));
+  const product = ir.binary(OP.mul64, t.zext(t.reg(RDX), 4), t.zext(a, 4));
   t.writeReg(i.vvvv, 4, product, true);
-  t.writeReg(i.reg, 4, ir.binary("shr64", product, ir.const(32)), true);
+  t.writeReg(i.reg, 4, ir.binary(OP.shr64, product, ir.const(32)), true);
 };
 
 /** DAA, DAS, AAA, AAS, AAM, AAD: by helper. */

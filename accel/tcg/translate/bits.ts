@@ -2,6 +2,7 @@
 
 import { CC_BMI, CC_C, CC_EFLAGS, CC_LOGIC, CC_POPCNT } from "../env.ts";
 import { NONE, type Value } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import type { Translator } from "./translator.ts";
 
@@ -10,9 +11,9 @@ type Emit = OpcodeRow["emit"];
 export type BitOp = "bt" | "bts" | "btr" | "btc";
 
 function changeBit(t: Translator, op: BitOp, size: number, a: Value, mask: Value): Value {
-  if (op === "bts") return t.ir.binary(t.op("or", size), a, mask);
-  if (op === "btr") return t.ir.binary(t.op("andc", size), a, mask);
-  return t.ir.binary(t.op("xor", size), a, mask);
+  if (op === "bts") return t.ir.binary(t.op(OP.or32, size), a, mask);
+  if (op === "btr") return t.ir.binary(t.op(OP.andc32, size), a, mask);
+  return t.ir.binary(t.op(OP.xor32, size), a, mask);
 }
 
 /** BT, BTS, BTR, BTC. With a register as bit offset, a memory operand is a bit string of any length. */
@@ -23,27 +24,27 @@ export const bitTest =
     const size = i.opSize;
     const limit = size * 8 - 1;
     const offset = immediate ? ir.const(i.imm & limit) : t.readG(i);
-    const bit = immediate ? offset : ir.binary("and32", offset, ir.const(limit));
+    const bit = immediate ? offset : ir.binary(OP.and32, offset, ir.const(limit));
     let address: Value = NONE;
     if (!t.isReg(i)) {
       let ea = t.ea(i);
       if (!immediate) {
         const unit = size === 8 ? 6 : size === 4 ? 5 : 4;
-        const index = ir.binary("sar64", t.sext(offset, size), ir.const(unit));
+        const index = ir.binary(OP.sar64, t.sext(offset, size), ir.const(unit));
         ea = ir.lea(i.addrSize === 8 ? 64 : 32, ea, index, unit - 3, 0);
-        if (i.addrSize === 2) ea = ir.unary("ext16u", ea);
+        if (i.addrSize === 2) ea = ir.unary(OP.ext16u, ea);
       }
       address = t.segAddress(t.segmentOf(i), ea, size, op !== "bt");
     }
     const a = address === NONE ? t.readE(i) : t.load(address, size);
     // The bit at bit 1: CF. OF is undefined.
-    const above = immediate ? ir.const((i.imm & limit) - 1) : ir.binary("sub32", bit, ir.const(1));
-    const carry = ir.binary(t.op("rotr", size), a, above);
+    const above = immediate ? ir.const((i.imm & limit) - 1) : ir.binary(OP.sub32, bit, ir.const(1));
+    const carry = ir.binary(t.op(OP.rotr32, size), a, above);
     if (op === "bt") {
       t.setCarry(carry);
       return;
     }
-    const result = changeBit(t, op, size, a, ir.binary(t.op("shl", size), ir.const(1), bit));
+    const result = changeBit(t, op, size, a, ir.binary(t.op(OP.shl32, size), ir.const(1), bit));
     if (address !== NONE) t.store(address, result, size);
     t.setCarry(carry);
     if (address === NONE) t.writeE(i, result);
@@ -58,11 +59,11 @@ export const bitScan =
     const operand = size === 8 ? t.readE(i) : t.zext(t.readE(i), size);
     const wide = size === 8;
     const position = reverse
-      ? ir.binary("xor32", ir.unary(wide ? "clz64" : "clz32", operand), ir.const(wide ? 63 : 31))
-      : ir.unary(wide ? "ctz64" : "ctz32", operand);
+      ? ir.binary(OP.xor32, ir.unary(wide ? OP.clz64 : OP.clz32, operand), ir.const(wide ? 63 : 31))
+      : ir.unary(wide ? OP.ctz64 : OP.ctz32, operand);
     const destination = t.reg(i.reg);
-    const replaced = size === 2 ? ir.binary("put16", destination, position) : position;
-    const result = ir.select("sel_eq64", operand, ir.const(0), destination, replaced);
+    const replaced = size === 2 ? ir.binary(OP.put16, destination, position) : position;
+    const result = ir.select(OP.sel_eq64, operand, ir.const(0), destination, replaced);
     t.setCc(CC_LOGIC, size, operand);
     ir.mov(destination, result);
   };
@@ -77,16 +78,16 @@ export const countZeros =
     let result: Value;
     if (size === 2) {
       result = leading
-        ? ir.binary("sub32", ir.unary("clz32", t.zext(operand, 2)), ir.const(16))
-        : ir.unary("ctz32", ir.binary("or32", operand, ir.const(0x10000)));
-    } else result = ir.unary(t.op(leading ? "clz" : "ctz", size), operand);
-    t.setCc(CC_BMI, size, result, ir.binary("set_eq32", result, ir.const(size * 8)));
+        ? ir.binary(OP.sub32, ir.unary(OP.clz32, t.zext(operand, 2)), ir.const(16))
+        : ir.unary(OP.ctz32, ir.binary(OP.or32, operand, ir.const(0x10000)));
+    } else result = ir.unary(t.op(leading ? OP.clz32 : OP.ctz32, size), operand);
+    t.setCc(CC_BMI, size, result, ir.binary(OP.set_eq32, result, ir.const(size * 8)));
     t.writeG(i, result);
   };
 
 export const populationCount: Emit = (t, i) => {
   const operand = i.opSize === 8 ? t.readE(i) : t.zext(t.readE(i), i.opSize);
-  const result = t.ir.unary("popcnt64", operand);
+  const result = t.ir.unary(OP.popcnt64, operand);
   t.setCc(CC_POPCNT, 8, result);
   t.writeG(i, result);
 };
@@ -96,20 +97,20 @@ export function swapBytes(t: Translator, value: Value, size: number): Value {
   const { ir } = t;
   if (size === 2) {
     const word = t.zext(value, 2);
-    return ir.binary("or32", ir.binary("shl32", word, ir.const(8)), ir.binary("shr32", word, ir.const(8)));
+    return ir.binary(OP.or32, ir.binary(OP.shl32, word, ir.const(8)), ir.binary(OP.shr32, word, ir.const(8)));
   }
   if (size === 4) {
-    const odd = ir.binary("and32", ir.binary("rotl32", value, ir.const(8)), ir.const(0x00ff00ff));
-    const even = ir.binary("and32", ir.binary("rotr32", value, ir.const(8)), ir.const(0xff00ff00 | 0));
-    return ir.binary("or32", odd, even);
+    const odd = ir.binary(OP.and32, ir.binary(OP.rotl32, value, ir.const(8)), ir.const(0x00ff00ff));
+    const even = ir.binary(OP.and32, ir.binary(OP.rotr32, value, ir.const(8)), ir.const(0xff00ff00 | 0));
+    return ir.binary(OP.or32, odd, even);
   }
   const exchange = (from: Value, by: number, mask: Value): Value => {
-    const up = ir.binary("shl64", ir.binary("and64", from, mask), ir.const(by));
-    return ir.binary("or64", up, ir.binary("and64", ir.binary("shr64", from, ir.const(by)), mask));
+    const up = ir.binary(OP.shl64, ir.binary(OP.and64, from, mask), ir.const(by));
+    return ir.binary(OP.or64, up, ir.binary(OP.and64, ir.binary(OP.shr64, from, ir.const(by)), mask));
   };
   const bytes = exchange(value, 8, ir.const(0x00ff00ff, 0x00ff00ff));
   const words = exchange(bytes, 16, ir.const(0x0000ffff, 0x0000ffff));
-  return ir.binary("rotl64", words, ir.const(32));
+  return ir.binary(OP.rotl64, words, ir.const(32));
 }
 
 /** BSWAP; with a 16-bit operand the result is undefined, in hardware zero. */
@@ -136,7 +137,7 @@ export const vexOnly =
 
 /** ANDN "Gy By Ey" */
 export const andn: Emit = (t, i) => {
-  const result = t.ir.binary(t.op("andc", i.opSize), t.readE(i), t.reg(i.vvvv));
+  const result = t.ir.binary(t.op(OP.andc32, i.opSize), t.readE(i), t.reg(i.vvvv));
   t.setCc(CC_LOGIC, i.opSize, result);
   t.writeG(i, result);
 };
@@ -151,13 +152,13 @@ export const lowestBit =
     const zero = ir.const(0);
     const result =
       op === "blsi"
-        ? ir.binary(t.op("and", size), ir.binary(t.op("sub", size), zero, operand), operand)
+        ? ir.binary(t.op(OP.and32, size), ir.binary(t.op(OP.sub32, size), zero, operand), operand)
         : ir.binary(
-            t.op(op === "blsr" ? "and" : "xor", size),
-            ir.binary(t.op("sub", size), operand, ir.const(1)),
+            t.op(op === "blsr" ? OP.and32 : OP.xor32, size),
+            ir.binary(t.op(OP.sub32, size), operand, ir.const(1)),
             operand,
           );
-    t.setCc(CC_BMI, size, result, ir.binary(op === "blsi" ? "set_ne64" : "set_eq64", operand, zero));
+    t.setCc(CC_BMI, size, result, ir.binary(op === "blsi" ? OP.set_ne64 : OP.set_eq64, operand, zero));
     t.writeReg(i.vvvv, size, result, true);
   };
 
@@ -169,11 +170,11 @@ export const bitExtract: Emit = (t, i) => {
   const operand = t.zext(t.readE(i), size);
   const control = t.reg(i.vvvv);
   const start = t.zext(control, 1);
-  const length = ir.unary("get8h", control);
+  const length = ir.unary(OP.get8h, control);
   const zero = ir.const(0);
-  const shifted = ir.select("sel_geu32", start, bits, zero, ir.binary("shr64", operand, start));
-  const cut = ir.binary("andc64", shifted, ir.binary("shl64", ir.const(-1), length));
-  const result = ir.select("sel_geu32", length, bits, shifted, cut);
+  const shifted = ir.select(OP.sel_geu32, start, bits, zero, ir.binary(OP.shr64, operand, start));
+  const cut = ir.binary(OP.andc64, shifted, ir.binary(OP.shl64, ir.const(-1), length));
+  const result = ir.select(OP.sel_geu32, length, bits, shifted, cut);
   t.setCc(CC_BMI, size, result, zero);
   t.writeG(i, result);
 };
@@ -185,9 +186,9 @@ export const zeroHighBits: Emit = (t, i) => {
   const bits = ir.const(size * 8);
   const operand = t.readE(i);
   const index = t.zext(t.reg(i.vvvv), 1);
-  const cut = ir.binary("andc64", operand, ir.binary("shl64", ir.const(-1), index));
-  const result = ir.select("sel_geu32", index, bits, operand, cut);
-  t.setCc(CC_BMI, size, result, ir.binary("set_geu32", index, bits));
+  const cut = ir.binary(OP.andc64, operand, ir.binary(OP.shl64, ir.const(-1), index));
+  const result = ir.select(OP.sel_geu32, index, bits, operand, cut);
+  t.setCc(CC_BMI, size, result, ir.binary(OP.set_geu32, index, bits));
   t.writeG(i, result);
 };
 

@@ -1,6 +1,7 @@
 /** Near control flow: JMP, Jcc, LOOP, JCXZ, CALL, RET. */
 
 import type { Value } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import { RCX, type Translator } from "./translator.ts";
 
@@ -19,7 +20,7 @@ export const jmpIndirect: Emit = (t, i) => t.jumpIndirect(t.zext(t.readE(i), i.o
 export const call: Emit = (t, i) => {
   if (t.segCheck) {
     const target = t.ir.lea(32, t.nextRip(), -1, 0, i.imm);
-    t.checkTarget(i.opSize === 2 ? t.ir.unary("ext16u", target) : target);
+    t.checkTarget(i.opSize === 2 ? t.ir.unary(OP.ext16u, target) : target);
   }
   t.push(t.nextRip(), i.opSize);
   t.jumpRelative(i.imm, i.opSize);
@@ -54,9 +55,9 @@ export const loop =
   (t, i) => {
     const { ir } = t;
     const size = i.addrSize;
-    const left = ir.binary(t.op("sub", size), counter(t, i), ir.const(1));
-    const more = ir.binary("set_ne64", t.zext(left, size), ir.const(0));
-    const go = code === undefined ? more : ir.binary("and32", more, t.setOn(t.condition(code)));
+    const left = ir.binary(t.op(OP.sub32, size), counter(t, i), ir.const(1));
+    const more = ir.binary(OP.set_ne64, t.zext(left, size), ir.const(0));
+    const go = code === undefined ? more : ir.binary(OP.and32, more, t.setOn(t.condition(code)));
     // DEVIATION: a target beyond the code segment's limit faults after the count has changed.
     t.writeReg(RCX, size, left, true);
     t.jumpIf({ condition: "ne", width: 32, a: go, b: ir.const(0) }, i.imm, i.opSize);

@@ -2,6 +2,7 @@
 
 import { CC_C, CC_EFLAGS, CC_O, ENV } from "../env.ts";
 import { NONE, type Value } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import { DS, RAX, RBP, RBX, RDX, RSP, SS, type Translator } from "./translator.ts";
 
@@ -70,7 +71,7 @@ export const movsx =
     const size = i.opSize;
     if (size <= from) t.writeG(i, t.readE(i, size));
     else if (size === 8) t.writeG(i, t.sext(t.readE(i, from), from));
-    else t.writeG(i, t.ir.unary(from === 1 ? "ext8s32" : "ext16s32", t.readE(i, from)));
+    else t.writeG(i, t.ir.unary(from === 1 ? OP.ext8s32 : OP.ext16s32, t.readE(i, from)));
   };
 
 export const lea: Emit = (t, i) => t.writeG(i, t.ea(i, Math.min(i.opSize, i.addrSize)));
@@ -116,12 +117,12 @@ export const setcc =
 export const extendA: Emit = (t, i) => {
   const rax = t.reg(RAX);
   if (i.opSize === 8) t.writeReg(RAX, 8, t.sext(rax, 4), true);
-  else t.writeReg(RAX, i.opSize, t.ir.unary(i.opSize === 2 ? "ext8s32" : "ext16s32", rax), true);
+  else t.writeReg(RAX, i.opSize, t.ir.unary(i.opSize === 2 ? OP.ext8s32 : OP.ext16s32, rax), true);
 };
 
 /** CWD, CDQ, CQO */
 export const extendD: Emit = (t, i) => {
-  const sign = t.ir.binary("sar64", t.sext(t.reg(RAX), i.opSize), t.ir.const(63));
+  const sign = t.ir.binary(OP.sar64, t.sext(t.reg(RAX), i.opSize), t.ir.const(63));
   t.writeReg(RDX, i.opSize, sign, true);
 };
 
@@ -130,7 +131,7 @@ export const xlat: Emit = (t, i) => {
   const { ir } = t;
   const al = t.zext(t.reg(RAX), 1);
   let offset = ir.lea(i.addrSize === 8 ? 64 : 32, t.reg(RBX), al, 0, 0);
-  if (i.addrSize === 2) offset = ir.unary("ext16u", offset);
+  if (i.addrSize === 2) offset = ir.unary(OP.ext16u, offset);
   t.writeReg(RAX, 1, t.load(t.segAddress(i.segment >= 0 ? i.segment : DS, offset, 1, false), 1), true);
 };
 
@@ -146,7 +147,7 @@ export const popZ: Emit = (t, i) => t.writeReg(i.rm, i.opSize, t.pop(i.opSize), 
 
 /** RSP as it will be when its stack-size part is `offset`. */
 function wholeStackPointer(t: Translator, offset: Value): Value {
-  return t.stackSize === 2 ? t.ir.binary("put16", t.reg(RSP), offset) : offset;
+  return t.stackSize === 2 ? t.ir.binary(OP.put16, t.reg(RSP), offset) : offset;
 }
 
 /** POP "E": an address based on RSP counts from its value after the pop. */
@@ -191,7 +192,7 @@ export const popa: Emit = (t, i) => {
 /** A stack offset of `value + delta`. */
 function stackPlus(t: Translator, value: Value, delta: number): Value {
   const sum = t.ir.lea(t.code64 ? 64 : 32, value, NONE, 0, delta);
-  return t.stackSize === 2 ? t.ir.unary("ext16u", sum) : sum;
+  return t.stackSize === 2 ? t.ir.unary(OP.ext16u, sum) : sum;
 }
 
 /** ENTER "Iw Ib": nesting level modulo 32; an operand at the end of the new frame must be writable. */
@@ -226,23 +227,23 @@ const LAHF_FLAGS = 0xd5;
 
 export const lahf: Emit = (t) => {
   const { ir } = t;
-  const low = ir.binary("and32", t.flags(), ir.const(LAHF_FLAGS));
+  const low = ir.binary(OP.and32, t.flags(), ir.const(LAHF_FLAGS));
   const rax = t.reg(RAX);
-  ir.binaryTo(rax, "put8h", rax, ir.binary("or32", low, ir.const(2)));
+  ir.binaryTo(rax, OP.put8h, rax, ir.binary(OP.or32, low, ir.const(2)));
 };
 
 export const sahf: Emit = (t) => {
   const { ir } = t;
-  const overflow = ir.binary("and32", t.flags(), ir.constU(CC_O));
-  const low = ir.binary("and32", ir.unary("get8h", t.reg(RAX)), ir.const(LAHF_FLAGS));
-  t.setCc(CC_EFLAGS, 4, NONE, ir.binary("or32", overflow, low));
+  const overflow = ir.binary(OP.and32, t.flags(), ir.constU(CC_O));
+  const low = ir.binary(OP.and32, ir.unary(OP.get8h, t.reg(RAX)), ir.const(LAHF_FLAGS));
+  t.setCc(CC_EFLAGS, 4, NONE, ir.binary(OP.or32, overflow, low));
 };
 
 /** CLC, STC, CMC */
 export const changeCarry =
   (op: "andc32" | "or32" | "xor32"): Emit =>
   (t) =>
-    t.setCc(CC_EFLAGS, 4, NONE, t.ir.binary(op, t.flags(), t.ir.const(CC_C)));
+    t.setCc(CC_EFLAGS, 4, NONE, t.ir.binary(OP[op], t.flags(), t.ir.const(CC_C)));
 
 /** CLD and STD */
 export const setDirection =
@@ -251,4 +252,4 @@ export const setDirection =
     t.ir.mov(ENV.df, t.ir.const(step));
 
 /** SALC: AL = CF ? 0xff : 0 */
-export const salc: Emit = (t) => t.writeReg(RAX, 1, t.ir.binary("sub32", t.ir.const(0), t.carry()), true);
+export const salc: Emit = (t) => t.writeReg(RAX, 1, t.ir.binary(OP.sub32, t.ir.const(0), t.carry()), true);

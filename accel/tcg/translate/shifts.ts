@@ -24,7 +24,7 @@ function countOf(t: Translator, i: Insn, count: Count, size: number): Masked {
   const mask = size === 8 ? 63 : 31;
   if (count === "1") return { known: true, amount: 1 };
   if (count === "Ib") return { known: true, amount: i.imm & mask };
-  return { known: false, amount: t.ir.binary("and32", t.reg(RCX), t.ir.const(mask)) };
+  return { known: false, amount: t.ir.binary(OP.and32, t.reg(RCX), t.ir.const(mask)) };
 }
 
 /** Load, compute, store, flags; for registers flags come before the write. */
@@ -61,6 +61,7 @@ function setCcUnlessZero(t: Translator, count: Value, kind: number, size: number
 }
 
 type Kind = "shl" | "shr" | "sar";
+const SHIFTS: Readonly<Record<Kind, number>> = { shl: OP.shl32, shr: OP.shr32, sar: OP.sar32 };
 
 export const shift =
   (kind: Kind, byte: boolean, from: Count): Emit =>
@@ -68,18 +69,18 @@ export const shift =
     const { ir } = t;
     const size = byte ? 1 : i.opSize;
     const { known, amount } = countOf(t, i, from, size);
-    const name = t.op(kind, size);
+    const op = t.op(SHIFTS[kind], size);
     const count = known ? ir.const(amount) : amount;
     const cc = kind === "shl" ? CC_SHL : CC_SAR;
     let before: Value = NONE;
     const compute = (a: Value): Value => {
       let operand = a;
       if (size < 4 && kind === "shr") operand = t.zext(a, size);
-      if (size < 4 && kind === "sar") operand = ir.unary(size === 1 ? "ext8s32" : "ext16s32", a);
+      if (size < 4 && kind === "sar") operand = ir.unary(size === 1 ? OP.ext8s32 : OP.ext16s32, a);
       if (known && amount === 0) return operand;
       if (known && amount === 1) before = operand;
-      else before = ir.binary(name, operand, known ? ir.const(amount - 1) : ir.binary("sub32", count, ir.const(1)));
-      return ir.binary(name, operand, count);
+      else before = ir.binary(op, operand, known ? ir.const(amount - 1) : ir.binary(OP.sub32, count, ir.const(1)));
+      return ir.binary(op, operand, count);
     };
     update(t, i, size, compute, (_a, result) => {
       if (!known) setCcUnlessZero(t, count, cc, size, result, before);
@@ -90,8 +91,8 @@ export const shift =
 /** Bit `position` of a value. */
 function bit(t: Translator, value: Value, position: number): Value {
   const { ir } = t;
-  const wide = position >= 32 ? "shr64" : "shr32";
-  return ir.binary("and32", ir.binary(wide, value, ir.const(position)), ir.const(1));
+  const wide = position >= 32 ? OP.shr64 : OP.shr32;
+  return ir.binary(OP.and32, ir.binary(wide, value, ir.const(position)), ir.const(1));
 }
 
 /** Sets CF and OF apart; both unchanged where `count`, if given, is zero. */
@@ -110,17 +111,17 @@ export const rotate =
     const compute = (a: Value): Value => {
       // A byte or word repeated over 32 bits rotates like a register of its own size.
       let operand = a;
-      if (size === 1) operand = ir.binary("mul32", t.zext(a, 1), ir.const(0x01010101));
-      if (size === 2) operand = ir.binary("mul32", t.zext(a, 2), ir.const(0x00010001));
-      return ir.binary(t.op(left ? "rotl" : "rotr", size), operand, count);
+      if (size === 1) operand = ir.binary(OP.mul32, t.zext(a, 1), ir.const(0x01010101));
+      if (size === 2) operand = ir.binary(OP.mul32, t.zext(a, 2), ir.const(0x00010001));
+      return ir.binary(t.op(left ? OP.rotl32 : OP.rotr32, size), operand, count);
     };
     update(t, i, size, compute, (_a, result) => {
       if (known && amount === 0) return;
       // CF is the bit that came round, OF says whether it differs from the one below (of the top bit, going round).
       const bits = size === 8 ? 64 : 32;
       const pair = left
-        ? ir.binary(t.op("rotl", size), result, ir.const(1))
-        : ir.binary(t.op("shr", size), result, ir.const(bits - 2));
+        ? ir.binary(t.op(OP.rotl32, size), result, ir.const(1))
+        : ir.binary(t.op(OP.shr32, size), result, ir.const(bits - 2));
       setCarryOf(t, pair, known ? NONE : count);
     });
   };
@@ -131,9 +132,9 @@ function carryCount(t: Translator, { known, amount }: Masked, size: number): Val
   if (known) return ir.const(size < 4 ? amount % (size * 8 + 1) : amount);
   if (size >= 4) return amount;
   // 57/512 is near enough to 1/9 below 32, and 31/17 is below 2.
-  const ninths = ir.binary("shr32", ir.binary("mul32", amount, ir.const(57)), ir.const(9));
-  if (size === 1) return ir.binary("sub32", amount, ir.binary("mul32", ninths, ir.const(9)));
-  return ir.select("sel_ltu32", amount, ir.const(17), amount, ir.binary("sub32", amount, ir.const(17)));
+  const ninths = ir.binary(OP.shr32, ir.binary(OP.mul32, amount, ir.const(57)), ir.const(9));
+  if (size === 1) return ir.binary(OP.sub32, amount, ir.binary(OP.mul32, ninths, ir.const(9)));
+  return ir.select(OP.sel_ltu32, amount, ir.const(17), amount, ir.binary(OP.sub32, amount, ir.const(17)));
 }
 
 export const rotateCarry =
@@ -150,28 +151,28 @@ export const rotateCarry =
       if (zero) return a;
       const operand = t.zext(a, size);
       const carry = t.carry();
-      const rest = ir.binary("sub32", ir.const(bits), count);
-      const less = ir.binary("sub32", count, ir.const(1));
+      const rest = ir.binary(OP.sub32, ir.const(bits), count);
+      const less = ir.binary(OP.sub32, count, ir.const(1));
       const one = ir.const(1);
       let result: Value;
       if (left) {
-        const high = ir.binary("or64", ir.binary("shl64", operand, count), ir.binary("shl64", carry, less));
-        result = ir.binary("or64", high, ir.binary("shr64", ir.binary("shr64", operand, one), rest));
-        carryOut = ir.binary("and64", ir.binary("shr64", operand, rest), one);
+        const high = ir.binary(OP.or64, ir.binary(OP.shl64, operand, count), ir.binary(OP.shl64, carry, less));
+        result = ir.binary(OP.or64, high, ir.binary(OP.shr64, ir.binary(OP.shr64, operand, one), rest));
+        carryOut = ir.binary(OP.and64, ir.binary(OP.shr64, operand, rest), one);
       } else {
-        const low = ir.binary("or64", ir.binary("shr64", operand, count), ir.binary("shl64", carry, rest));
-        result = ir.binary("or64", low, ir.binary("shl64", ir.binary("shl64", operand, one), rest));
-        carryOut = ir.binary("and64", ir.binary("shr64", operand, less), one);
+        const low = ir.binary(OP.or64, ir.binary(OP.shr64, operand, count), ir.binary(OP.shl64, carry, rest));
+        result = ir.binary(OP.or64, low, ir.binary(OP.shl64, ir.binary(OP.shl64, operand, one), rest));
+        carryOut = ir.binary(OP.and64, ir.binary(OP.shr64, operand, less), one);
       }
-      return masked.known ? result : ir.select("sel_eq32", count, ir.const(0), operand, result);
+      return masked.known ? result : ir.select(OP.sel_eq32, count, ir.const(0), operand, result);
     };
     update(t, i, size, compute, (_a, result) => {
       if (zero) return;
       const highest = bit(t, result, bits - 1);
       const differ = left
         ? highest
-        : ir.binary("xor32", carryOut, ir.binary("xor32", highest, bit(t, result, bits - 2)));
-      const pair = ir.binary("or32", ir.binary("shl32", carryOut, ir.const(1)), differ);
+        : ir.binary(OP.xor32, carryOut, ir.binary(OP.xor32, highest, bit(t, result, bits - 2)));
+      const pair = ir.binary(OP.or32, ir.binary(OP.shl32, carryOut, ir.const(1)), differ);
       setCarryOf(t, pair, masked.known ? NONE : count);
     });
   };
@@ -184,36 +185,36 @@ export const shiftDouble =
     const size = i.opSize;
     const { known, amount } = countOf(t, i, from, size);
     const count = known ? ir.const(amount) : amount;
-    const less = known ? ir.const(amount - 1) : ir.binary("sub32", count, ir.const(1));
+    const less = known ? ir.const(amount - 1) : ir.binary(OP.sub32, count, ir.const(1));
     let before: Value = NONE;
     const compute = (a: Value): Value => {
       const source = t.readG(i, size);
       if (known && amount === 0) return a;
       let result: Value;
       if (size === 8) {
-        const rest = ir.binary("sub32", ir.const(64), count);
-        const [main, other] = left ? ["shl64", "shr64"] : ["shr64", "shl64"];
+        const rest = ir.binary(OP.sub32, ir.const(64), count);
+        const [main, other] = left ? [OP.shl64, OP.shr64] : [OP.shr64, OP.shl64];
         before = ir.binary(main, a, less);
-        result = ir.binary("or64", ir.binary(main, a, count), ir.binary(other, source, rest));
-        return known ? result : ir.select("sel_eq32", count, ir.const(0), a, result);
+        result = ir.binary(OP.or64, ir.binary(main, a, count), ir.binary(other, source, rest));
+        return known ? result : ir.select(OP.sel_eq32, count, ir.const(0), a, result);
       }
       const low = t.zext(a, size);
       const join = (high: Value, by: number, rest: Value): Value =>
-        ir.binary("or64", ir.binary("shl64", high, ir.const(by)), rest);
+        ir.binary(OP.or64, ir.binary(OP.shl64, high, ir.const(by)), rest);
       if (size === 2) {
         const chain = join(low, 32, join(t.zext(source, 2), 16, low));
-        const down = left ? ir.binary("sub32", ir.const(32), count) : count;
-        const downLess = left ? ir.binary("sub32", ir.const(33), count) : less;
-        before = ir.binary("shr64", chain, downLess);
-        result = ir.binary("shr64", chain, down);
+        const down = left ? ir.binary(OP.sub32, ir.const(32), count) : count;
+        const downLess = left ? ir.binary(OP.sub32, ir.const(33), count) : less;
+        before = ir.binary(OP.shr64, chain, downLess);
+        result = ir.binary(OP.shr64, chain, down);
       } else if (left) {
         const chain = join(low, 32, t.zext(source, 4));
-        before = ir.binary("shr64", ir.binary("shl64", chain, less), ir.const(32));
-        result = ir.binary("shr64", ir.binary("shl64", chain, count), ir.const(32));
+        before = ir.binary(OP.shr64, ir.binary(OP.shl64, chain, less), ir.const(32));
+        result = ir.binary(OP.shr64, ir.binary(OP.shl64, chain, count), ir.const(32));
       } else {
         const chain = join(source, 32, low);
-        before = ir.binary("shr64", chain, less);
-        result = ir.binary("shr64", chain, count);
+        before = ir.binary(OP.shr64, chain, less);
+        result = ir.binary(OP.shr64, chain, count);
       }
       return result;
     };
@@ -229,10 +230,10 @@ export const shiftx =
   (t, i) => {
     // The shift ops take their count modulo the width themselves.
     const operand = t.readE(i);
-    t.writeG(i, t.ir.binary(t.op(kind, i.opSize), operand, t.reg(i.vvvv)));
+    t.writeG(i, t.ir.binary(t.op(SHIFTS[kind], i.opSize), operand, t.reg(i.vvvv)));
   };
 
 /** RORX */
 export const rorx: Emit = (t, i) => {
-  t.writeG(i, t.ir.binary(t.op("rotr", i.opSize), t.readE(i), t.ir.const(i.imm & (i.opSize * 8 - 1))));
+  t.writeG(i, t.ir.binary(t.op(OP.rotr32, i.opSize), t.readE(i), t.ir.const(i.imm & (i.opSize * 8 - 1))));
 };

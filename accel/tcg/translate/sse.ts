@@ -54,7 +54,7 @@ export const places = (destination: Value, source: Value): number => destination
 function requireAlignment(t: Translator, address: Value): void {
   const { ir } = t;
   const good = ir.label();
-  ir.brIf("br_tsteq32", address, ir.const(15), good);
+  ir.brIf(OP.br_tsteq32, address, ir.const(15), good);
   ir.callVoid("checkAligned16", address);
   ir.bind(good);
 }
@@ -91,8 +91,8 @@ export function writeScalar(t: Translator, register: number, value: Value, size:
   if (size === 8) {
     t.ir.mov(slot, value);
   } else {
-    const high = t.ir.binary("and64", slot, t.ir.const(0, -1));
-    t.ir.binaryTo(slot, "or64", high, t.zext(value, 4));
+    const high = t.ir.binary(OP.and64, slot, t.ir.const(0, -1));
+    t.ir.binaryTo(slot, OP.or64, high, t.zext(value, 4));
   }
 }
 
@@ -388,7 +388,7 @@ export const maskedStore = (isMmx: boolean): Emit => {
     const { ir } = t;
     const segment = i.segment >= 0 && !(t.code64 && i.segment < 4) ? i.segment : DS;
     const rdi = t.reg(RDI);
-    const offset = i.addrSize === 8 ? rdi : ir.unary(i.addrSize === 4 ? "ext32u" : "ext16u", rdi);
+    const offset = i.addrSize === 8 ? rdi : ir.unary(i.addrSize === 4 ? OP.ext32u : OP.ext16u, rdi);
     const size = isMmx ? 8 : 16;
     if (isMmx) reportPending(t);
     const address = t.segAddress(segment, offset, size, true);
@@ -410,7 +410,7 @@ export const moveMask = (log: number): Emit =>
 export const mmxMoveMask: Emit = mmx((t, i) => {
   t.ir.callVoid("mmxEnter");
   const mask = t.ir.call("moveMask", t.ir.constU(0), NONE, mmOffset(i.rm));
-  t.writeReg(i.reg, 4, t.ir.binary("and32", mask, t.ir.constU(0xff)), true);
+  t.writeReg(i.reg, 4, t.ir.binary(OP.and32, mask, t.ir.constU(0xff)), true);
 });
 
 /** PEXTRB/W/D/Q, EXTRACTPS to a register or memory; `log` is log2 of the element's bytes. */
@@ -478,4 +478,4 @@ export const stateImage =
   };
 
 export const ldmxcsr: Emit = sse((t, i) => t.ir.callVoid("ldmxcsr", t.readE(i, 4)));
-export const stmxcsr: Emit = sse((t, i) => t.writeE(i, t.ir.envLoad("envld32u", ENV.mxcsr), 4));
+export const stmxcsr: Emit = sse((t, i) => t.writeE(i, t.ir.envLoad(OP.envld32u, ENV.mxcsr), 4));

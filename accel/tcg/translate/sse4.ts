@@ -2,6 +2,7 @@
 
 import { HF_OSXSAVE, HF_TS, xmmOffset } from "../env.ts";
 import { NONE } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
 import { type Emit, packedLike, places, sourceVector, sse } from "./sse.ts";
 import { RAX, RDX } from "./translator.ts";
 
@@ -42,7 +43,7 @@ export const xsaveArea =
       return;
     }
     const address = t.linear(i, 576, helper === "xsave");
-    const high = ir.binary("shl64", t.reg(RDX), ir.const(32));
-    const mask = ir.binary("or64", high, t.zext(t.reg(RAX), 4));
+    const high = ir.binary(OP.shl64, t.reg(RDX), ir.const(32));
+    const mask = ir.binary(OP.or64, high, t.zext(t.reg(RAX), 4));
     ir.callVoid(helper, address, mask, (i.rexW ? 1 : 0) | (optimized ? 2 : 0));
   };

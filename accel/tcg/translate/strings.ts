@@ -2,6 +2,7 @@
 
 import { ENV } from "../env.ts";
 import { NONE, type Value } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
 import type { Insn } from "../x86/insn.ts";
 import { DS, ES, FS, RAX, RDI, RDX, RSI, type Translator } from "./translator.ts";
 
@@ -26,7 +27,7 @@ function repeated(t: Translator, i: Insn, kind: number, size: number): void {
   t.syncCc();
   const finished = ir.call("repeatString", NONE, NONE, imm);
   const done = ir.label();
-  ir.brIf("br_ne64", finished, ir.const(0), done);
+  ir.brIf(OP.br_ne64, finished, ir.const(0), done);
   t.setRip(t.currentRip());
   ir.exitMain();
   ir.bind(done);
@@ -36,14 +37,14 @@ function repeated(t: Translator, i: Insn, kind: number, size: number): void {
 /** RSI or RDI at the address size. */
 function pointer(t: Translator, i: Insn, register: number): Value {
   if (i.addrSize === 8) return t.reg(register);
-  return t.ir.unary(i.addrSize === 4 ? "ext32u" : "ext16u", t.reg(register));
+  return t.ir.unary(i.addrSize === 4 ? OP.ext32u : OP.ext16u, t.reg(register));
 }
 
 /** Moves RSI or RDI on by one element in the direction of DF. */
 function moveOn(t: Translator, i: Insn, register: number, size: number): void {
   const { ir } = t;
-  const step = size === 1 ? ENV.df : ir.binary("shl64", ENV.df, ir.const(Math.log2(size)));
-  t.writeReg(register, i.addrSize, ir.binary(t.op("add", i.addrSize), t.reg(register), step), true);
+  const step = size === 1 ? ENV.df : ir.binary(OP.shl64, ENV.df, ir.const(Math.log2(size)));
+  t.writeReg(register, i.addrSize, ir.binary(t.op(OP.add32, i.addrSize), t.reg(register), step), true);
 }
 
 const loadSource = (t: Translator, i: Insn, size: number): Value =>
@@ -95,7 +96,7 @@ export const lods =
 
 /** Flags of left - right. */
 function compare(t: Translator, left: Value, right: Value, size: number): void {
-  t.setCcSub(size, left, right, t.ir.binary(t.op("sub", size), left, right));
+  t.setCcSub(size, left, right, t.ir.binary(t.op(OP.sub32, size), left, right));
 }
 
 export const scas =

@@ -30,7 +30,7 @@ function goOn(t: Translator): void {
 // ---- segment registers
 
 function selectorOf(t: Translator, segment: number): Value {
-  return t.ir.envLoad("envld32u", ENV.segSelector + 4 * segment);
+  return t.ir.envLoad(OP.envld32u, ENV.segSelector + 4 * segment);
 }
 
 /** Loads a segment register other than CS. MOV and POP of SS cast a shadow. */
@@ -159,7 +159,7 @@ export const into: Emit = (t) => {
   const flags = t.flags();
   const skip = ir.label();
   t.syncCc();
-  ir.brIf("br_tsteq32", flags, ir.constU(0x800), skip);
+  ir.brIf(OP.br_tsteq32, flags, ir.constU(0x800), skip);
   interrupt(t, 4 | KIND_TRAP);
   ir.exitMain();
   ir.bind(skip);
@@ -199,7 +199,7 @@ const maskingForbidden = (t: Translator): boolean => t.protectedMode && t.cpl > 
 
 export const cli: Emit = (t) => {
   if (maskingForbidden(t)) t.raiseZero(EXC_GP);
-  else t.ir.binaryTo(ENV.eflags, "and64", ENV.eflags, t.ir.const(~EFLAGS_IF));
+  else t.ir.binaryTo(ENV.eflags, OP.and64, ENV.eflags, t.ir.const(~EFLAGS_IF));
 };
 
 export const sti: Emit = (t) => {
@@ -313,14 +313,14 @@ export const xgetbv: Emit = (t) => {
   const { ir } = t;
   const value = ir.call("readXcr", t.zext(t.reg(RCX), 4));
   ir.emit(OP.ext32u, regOffset(RAX), value);
-  ir.binaryTo(regOffset(RDX), "shr64", value, ir.const(32));
+  ir.binaryTo(regOffset(RDX), OP.shr64, value, ir.const(32));
 };
 
 /** XSETBV */
 export const xsetbv: Emit = (t) => {
   const { ir } = t;
-  const high = ir.binary("shl64", t.reg(RDX), ir.const(32));
-  ir.callVoid("writeXcr", t.zext(t.reg(RCX), 4), ir.binary("or64", high, t.zext(t.reg(RAX), 4)));
+  const high = ir.binary(OP.shl64, t.reg(RDX), ir.const(32));
+  ir.callVoid("writeXcr", t.zext(t.reg(RCX), 4), ir.binary(OP.or64, high, t.zext(t.reg(RAX), 4)));
   goOn(t);
 };
 
@@ -388,10 +388,10 @@ export const arpl: Emit = (t, i) => {
   const { ir } = t;
   const before = ir.temp();
   ir.mov(before, t.readE(i, 2));
-  const rpl = ir.binary("and32", t.reg(i.reg), ir.const(3));
+  const rpl = ir.binary(OP.and32, t.reg(i.reg), ir.const(3));
   const enough = ir.label();
-  ir.brIf("br_geu32", ir.binary("and32", before, ir.const(3)), rpl, enough);
-  t.writeE(i, ir.binary("or32", ir.binary("and32", before, ir.const(~3)), rpl), 2);
+  ir.brIf(OP.br_geu32, ir.binary(OP.and32, before, ir.const(3)), rpl, enough);
+  t.writeE(i, ir.binary(OP.or32, ir.binary(OP.and32, before, ir.const(~3)), rpl), 2);
   ir.bind(enough);
   t.syncCc();
   ir.callVoid("arpl", before, t.reg(i.reg));

@@ -46,7 +46,7 @@ import {
   segBaseOffset,
 } from "../env.ts";
 import { type IrBuilder, type Label, NONE, type Value } from "../ir/builder.ts";
-import { CONDITIONS, type Condition, OP } from "../ir/ops.ts";
+import { CONDITIONS, type Condition, OP, wideOf } from "../ir/ops.ts";
 import { BASE_RIP, type Insn } from "../x86/insn.ts";
 
 export const RAX = 0;
@@ -92,29 +92,17 @@ const INVERSE: Readonly<Record<Condition, Condition>> = {
   tstne: "tsteq",
 };
 
-/** The 32-bit and the 64-bit op of one name. */
-interface Widths {
-  readonly narrow: string;
-  readonly wide: string;
+/** The 32-bit comparison ops of a kind, by condition. */
+function comparisons(prefix: "set" | "br" | "sel"): Readonly<Record<Condition, number>> {
+  const entries = CONDITIONS.map((condition) => [condition, OP[`${prefix}_${condition}32`]]);
+  return { ...Object.fromEntries(entries) };
 }
 
-// Names of ops are looked up: putting one together takes many times as long as emitting the op.
-const WIDTHS: Readonly<Record<string, Widths>> = {
-  ...Object.fromEntries(
-    Object.keys(OP)
-      .filter((name) => name.endsWith("32"))
-      .map((narrow) => [narrow.slice(0, -2), { narrow, wide: `${narrow.slice(0, -2)}64` }]),
-  ),
-};
-const comparisons = (prefix: string): Readonly<Record<Condition, Widths>> => {
-  const entries = CONDITIONS.map((condition) => [condition, WIDTHS[`${prefix}_${condition}`]]);
-  return { ...Object.fromEntries(entries) };
-};
 const SETS = comparisons("set");
 const BRANCHES = comparisons("br");
 const SELECTS = comparisons("sel");
-const forTest = (ops: typeof SETS, { condition, width }: Test): string =>
-  width === 64 ? ops[condition].wide : ops[condition].narrow;
+const forTest = (ops: typeof SETS, { condition, width }: Test): number =>
+  width === 64 ? wideOf(ops[condition]) : ops[condition];
 
 /** x86 condition codes 0, 2, ... 14 (the odd ones are their inverses): O B Z BE S P L LE. */
 const COND_O = 0;
@@ -212,7 +200,7 @@ export class Translator {
 
   /** A register operand of 1, 2, 4 or 8 bytes. Without REX, byte registers 4 to 7 are AH CH DH BH. */
   readReg(index: number, size: number, rex: boolean): Value {
-    if (size === 1 && !rex && index >= 4 && index < 8) return this.ir.unary("get8h", regOffset(index - 4));
+    if (size === 1 && !rex && index >= 4 && index < 8) return this.ir.unary(OP.get8h, regOffset(index - 4));
     return regOffset(index);
   }
 
@@ -220,13 +208,13 @@ export class Translator {
   writeReg(index: number, size: number, value: Value, rex: boolean): void {
     if (size === 1 && !rex && index >= 4 && index < 8) {
       const slot = regOffset(index - 4);
-      this.ir.binaryTo(slot, "put8h", slot, value);
+      this.ir.binaryTo(slot, OP.put8h, slot, value);
       return;
     }
     const slot = regOffset(index);
     if (size === 8) this.ir.mov(slot, value);
     else if (size === 4) this.ir.emit(OP.ext32u, slot, value);
-    else this.ir.binaryTo(slot, size === 2 ? "put16" : "put8", slot, value);
+    else this.ir.binaryTo(slot, size === 2 ? OP.put16 : OP.put8, slot, value);
   }
 
   /** The ModRM.reg operand. */
@@ -246,18 +234,18 @@ export class Translator {
   /** `value` zero-extended from `size` bytes to 64 bits. */
   zext(value: Value, size: number): Value {
     if (size === 8) return value;
-    return this.ir.unary(size === 4 ? "ext32u" : size === 2 ? "ext16u" : "ext8u", value);
+    return this.ir.unary(size === 4 ? OP.ext32u : size === 2 ? OP.ext16u : OP.ext8u, value);
   }
 
   /** `value` sign-extended from `size` bytes to 64 bits. */
   sext(value: Value, size: number): Value {
     if (size === 8) return value;
-    return this.ir.unary(size === 4 ? "ext32s64" : size === 2 ? "ext16s64" : "ext8s64", value);
+    return this.ir.unary(size === 4 ? OP.ext32s64 : size === 2 ? OP.ext16s64 : OP.ext8s64, value);
   }
 
-  /** The op width that computes `size` bytes: `op("add", 4)` is "add32". */
-  op(name: string, size: number): string {
-    return size === 8 ? WIDTHS[name].wide : WIDTHS[name].narrow;
+  /** The op that computes `size` bytes, given the one for 32 bits: `op(OP.add32, 8)` is OP.add64. */
+  op(narrow: number, size: number): number {
+    return size === 8 ? wideOf(narrow) : narrow;
   }
 
   // ---- memory operands
@@ -275,13 +263,13 @@ export class Translator {
       return value;
     } else if (i.base >= 0 && i.index < 0 && i.disp === 0) {
       value = regOffset(i.base);
-      if (i.addrSize === 4) value = ir.unary("ext32u", value);
+      if (i.addrSize === 4) value = ir.unary(OP.ext32u, value);
     } else if (i.base >= 0) {
       value = ir.lea(bits, regOffset(i.base), i.index < 0 ? NONE : regOffset(i.index), i.scale, i.disp);
     } else {
       value = ir.lea(bits, NONE, regOffset(i.index), i.scale, i.disp);
     }
-    return i.addrSize === 2 ? ir.unary("ext16u", value) : value;
+    return i.addrSize === 2 ? ir.unary(OP.ext16u, value) : value;
   }
 
   /** The segment a memory operand is in, by default or override. */
@@ -311,11 +299,11 @@ export class Translator {
 
   /** Loads `size` bytes (1, 2, 4, 8), zero-extended. */
   load(address: Value, size: number): Value {
-    return this.ir.load(size === 1 ? "ld8u" : size === 2 ? "ld16u" : size === 4 ? "ld32u" : "ld64", address);
+    return this.ir.load(size === 1 ? OP.ld8u : size === 2 ? OP.ld16u : size === 4 ? OP.ld32u : OP.ld64, address);
   }
 
   store(address: Value, value: Value, size: number): void {
-    this.ir.store(size === 1 ? "st8" : size === 2 ? "st16" : size === 4 ? "st32" : "st64", address, value);
+    this.ir.store(size === 1 ? OP.st8 : size === 2 ? OP.st16 : size === 4 ? OP.st32 : OP.st64, address, value);
   }
 
   /** Whether the ModRM operand is a register. */
@@ -359,7 +347,7 @@ export class Translator {
     const rsp = regOffset(RSP);
     if (this.code64) return delta === 0 ? rsp : ir.lea(64, rsp, NONE, 0, delta);
     const value = ir.lea(32, rsp, NONE, 0, delta);
-    return this.stack32 ? value : ir.unary("ext16u", value);
+    return this.stack32 ? value : ir.unary(OP.ext16u, value);
   }
 
   /** Sets RSP (ESP, SP) to a stack offset. */
@@ -413,7 +401,7 @@ export class Translator {
     this.ir.mov(ENV.ccCarry, value);
     if (this.ccOp !== CC_DYNAMIC) this.ccOp |= CC_CARRY;
     else if (!this.#carryApart) {
-      this.ir.binaryTo(ENV.ccOp, "or32", ENV.ccOp, this.ir.const(CC_CARRY));
+      this.ir.binaryTo(ENV.ccOp, OP.or32, ENV.ccOp, this.ir.const(CC_CARRY));
       this.#carryApart = true;
     }
   }
@@ -424,7 +412,7 @@ export class Translator {
     const zero = ir.const(0);
     this.syncCc();
     ir.emit(OP.sel_eq32, ENV.ccCarry, count, zero, ENV.ccCarry, value);
-    ir.emit(OP.sel_eq32, ENV.ccOp, count, zero, ENV.ccOp, ir.binary("or32", ENV.ccOp, ir.const(CC_CARRY)));
+    ir.emit(OP.sel_eq32, ENV.ccOp, count, zero, ENV.ccOp, ir.binary(OP.or32, ENV.ccOp, ir.const(CC_CARRY)));
     this.flagsUnknown();
   }
 
@@ -518,7 +506,7 @@ export class Translator {
   #orZero(test: Test, kind: number, size: number): Test {
     const zero = this.#direct(COND_Z, kind, size);
     if (!zero) throw new RangeError("ZF is always known");
-    const either = this.ir.binary("or32", this.setOn(test), this.setOn(zero));
+    const either = this.ir.binary(OP.or32, this.setOn(test), this.setOn(zero));
     return { condition: "ne", width: 32, a: either, b: this.ir.const(0) };
   }
 
@@ -527,16 +515,16 @@ export class Translator {
     const { ir } = this;
     const bits = ENV.ccCarry;
     if (code === COND_B) return { condition: "tstne", width: 32, a: bits, b: ir.const(2) };
-    const differ = ir.binary("xor32", bits, ir.binary("shr32", bits, ir.const(1)));
+    const differ = ir.binary(OP.xor32, bits, ir.binary(OP.shr32, bits, ir.const(1)));
     return { condition: "tstne", width: 32, a: differ, b: ir.const(1) };
   }
 
   /** 64 bits: whether `left` is less than ccSrc plus the carry in, as 0 or 1. */
   #chained(condition: "lt" | "ltu", left: Value): Value {
     const { ir } = this;
-    const orEqual = ir.binary(condition === "lt" ? "set_le64" : "set_leu64", left, ENV.ccSrc);
-    const less = ir.binary(SETS[condition].wide, left, ENV.ccSrc);
-    return ir.select("sel_ne32", ENV.ccSrc2, ir.const(0), orEqual, less);
+    const orEqual = ir.binary(condition === "lt" ? OP.set_le64 : OP.set_leu64, left, ENV.ccSrc);
+    const less = ir.binary(wideOf(SETS[condition]), left, ENV.ccSrc);
+    return ir.select(OP.sel_ne32, ENV.ccSrc2, ir.const(0), orEqual, less);
   }
 
   /** After ADC and SBB: whether `left` is less than ccSrc plus the carry in. */
@@ -544,7 +532,7 @@ export class Translator {
     const { ir } = this;
     if (size === 8) return { condition: "ne", width: 32, a: this.#chained(condition, left), b: ir.const(0) };
     const extend = (value: Value): Value => (condition === "lt" ? this.sext(value, size) : this.zext(value, size));
-    return { condition, width: 64, a: extend(left), b: ir.binary("add64", extend(ENV.ccSrc), ENV.ccSrc2) };
+    return { condition, width: 64, a: extend(left), b: ir.binary(OP.add64, extend(ENV.ccSrc), ENV.ccSrc2) };
   }
 
   #direct(code: number, kind: number, size: number): Test | undefined {
@@ -580,14 +568,14 @@ export class Translator {
     if (kind === CC_ADD || kind === CC_INC || kind === CC_DEC) {
       const right = kind === CC_ADD ? ENV.ccSrc : ir.const(kind === CC_INC ? 1 : -1);
       // left + right < 0 is left <= -1 - right, which does not overflow.
-      const flipped = (): Value => ir.unary(this.op("not", size), narrowS(right));
+      const flipped = (): Value => ir.unary(this.op(OP.not32, size), narrowS(right));
       if (code === COND_L) return test("le", narrowS(CC_LEFT), flipped());
     }
     if (code === COND_O && (kind === CC_ADD || kind === CC_SUB)) {
-      const xor = this.op("xor", size);
+      const xor = this.op(OP.xor32, size);
       const first = ir.binary(xor, CC_LEFT, kind === CC_ADD ? ENV.ccDst : ENV.ccSrc);
       const second = ir.binary(xor, kind === CC_ADD ? ENV.ccSrc : CC_LEFT, ENV.ccDst);
-      return test("lt", narrowS(ir.binary(this.op("and", size), first, second)), zero);
+      return test("lt", narrowS(ir.binary(this.op(OP.and32, size), first, second)), zero);
     }
     if (kind === CC_ADD && code === COND_B) return test("ltu", narrowU(ENV.ccDst), narrowU(ENV.ccSrc));
     if ((kind === CC_INC || kind === CC_DEC) && code === COND_B) {
@@ -624,11 +612,11 @@ export class Translator {
         return bits(CC_P);
     }
     // SF != OF: OF (bit 11) moved onto SF (bit 7).
-    const differ = ir.binary("xor32", flags, ir.binary("shr32", flags, ir.const(4)));
+    const differ = ir.binary(OP.xor32, flags, ir.binary(OP.shr32, flags, ir.const(4)));
     if (code === COND_L) return { condition: "tstne", width: 32, a: differ, b: ir.constU(CC_S) };
-    const less = ir.binary("and32", differ, ir.constU(CC_S));
-    const zero = ir.binary("and32", flags, ir.constU(CC_Z));
-    return { condition: "ne", width: 32, a: ir.binary("or32", less, zero), b: ir.const(0) };
+    const less = ir.binary(OP.and32, differ, ir.constU(CC_S));
+    const zero = ir.binary(OP.and32, flags, ir.constU(CC_Z));
+    return { condition: "ne", width: 32, a: ir.binary(OP.or32, less, zero), b: ir.const(0) };
   }
 
   // ---- block ends
@@ -674,7 +662,7 @@ export class Translator {
     const { ir } = this;
     if (this.code64) {
       const good = ir.label();
-      ir.brIf("br_canonical", target, NONE, good);
+      ir.brIf(OP.br_canonical, target, NONE, good);
       ir.callVoid("raiseExceptionError", ir.const(0), NONE, 13);
       ir.bind(good);
     } else if (this.segCheck) {
@@ -733,7 +721,7 @@ export class Translator {
     this.syncCc();
     if (offset !== 0 || opSize === 2) {
       let target = ir.lea(this.code64 ? 64 : 32, ENV.rip, NONE, 0, offset);
-      if (opSize === 2) target = ir.binary("and32", target, ir.constU(0xffff));
+      if (opSize === 2) target = ir.binary(OP.and32, target, ir.constU(0xffff));
       // A 64-bit relative target leaves the canonical range only by the fetch, which faults there.
       if (offset !== this.insnEnd && !this.code64) this.checkTarget(target);
       ir.mov(ENV.rip, target);

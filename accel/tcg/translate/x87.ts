@@ -5,6 +5,7 @@
 
 import { ENV, HF_EM, HF_MP, HF_PE, HF_TS, HF_VM } from "../env.ts";
 import { NONE, type Value } from "../ir/builder.ts";
+import { OP } from "../ir/ops.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
 import { RAX, type Translator } from "./translator.ts";
 
@@ -51,7 +52,7 @@ function unavailable(t: Translator): boolean {
 export function reportPending(t: Translator): void {
   const { ir } = t;
   const none = ir.label();
-  ir.brIf("br_tsteq32", ir.envLoad("envld16u", ENV.fpStatus), ir.constU(STATUS_ES), none);
+  ir.brIf(OP.br_tsteq32, ir.envLoad(OP.envld16u, ENV.fpStatus), ir.constU(STATUS_ES), none);
   ir.callVoid("x87Wait", NONE, NONE, 0);
   ir.bind(none);
 }
@@ -131,7 +132,7 @@ export const loadControl: Emit = (t, i) => {
 
 export const storeControl: Emit = (t, i) => {
   if (unavailable(t)) return;
-  t.writeE(i, t.ir.envLoad("envld16u", ENV.fpControl), 2);
+  t.writeE(i, t.ir.envLoad(OP.envld16u, ENV.fpControl), 2);
 };
 
 export const storeStatus: Emit = (t, i) => {

@@ -113,7 +113,7 @@ test("a dead flag computation disappears, a live one stays", async () => {
     return ir.count;
   };
   const flags = (): void => {
-    const result = ir.binary("add32", regOffset(0), regOffset(1));
+    const result = ir.binary(OP.add32, regOffset(0), regOffset(1));
     ir.mov(ENV.ccSrc, regOffset(1));
     ir.mov(ENV.ccDst, result);
   };
@@ -124,7 +124,7 @@ test("a dead flag computation disappears, a live one stays", async () => {
   assert.is(twice, count(flags));
   const withLoad = count(() => {
     flags();
-    ir.load("ld8u", regOffset(3));
+    ir.load(OP.ld8u, regOffset(3));
     flags();
   });
   assert.ok(withLoad > twice, "a load may fault, and the fault shows the flags");

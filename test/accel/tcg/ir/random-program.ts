@@ -111,8 +111,8 @@ export class Emitter {
     return this.#random(4) === 0 ? this.#constant() : this.#pick(this.#values);
   }
 
-  condition(prefix: "br" | "sel"): string {
-    return `${prefix}_${this.#pick(CONDITIONS)}${this.#random(2) ? 32 : 64}`;
+  condition(prefix: "br" | "sel"): number {
+    return OP[`${prefix}_${this.#pick(CONDITIONS)}${this.#random(2) ? 32 : 64}`];
   }
 
   #pick<T>(list: readonly T[]): T {
@@ -129,11 +129,11 @@ export class Emitter {
   }
 
   /** An op whose result goes to a new temporary, or to a register. */
-  #emit(name: string, a: Value, b: Value = NONE, c: number = NONE, e = 0): void {
-    if (this.#random(2)) this.#ir.emit(OP[name], this.#target(), a, b, c, e);
+  #emit(op: number, a: Value, b: Value = NONE, c: number = NONE, e = 0): void {
+    if (this.#random(2)) this.#ir.emit(op, this.#target(), a, b, c, e);
     else {
       const temp = this.#ir.temp();
-      this.#ir.emit(OP[name], temp, a, b, c, e);
+      this.#ir.emit(op, temp, a, b, c, e);
       this.#values.push(temp);
     }
   }
@@ -158,7 +158,7 @@ export class Emitter {
       case 2:
         return this.#random(3) ? ir.const(DATA_PAGE + this.#random(4000)) : ir.const(this.#random(64), 0x4000_0000);
       default:
-        return ir.lea(64, ir.binary("and64", this.any(), ir.const(0x7ff)), NONE, 0, DATA_PAGE);
+        return ir.lea(64, ir.binary(OP.and64, this.any(), ir.const(0x7ff)), NONE, 0, DATA_PAGE);
     }
   }
 
@@ -167,7 +167,7 @@ export class Emitter {
     const random = this.#random;
     switch (random(15)) {
       case 0:
-        this.#emit(this.#pick(UNARY).name, this.any());
+        this.#emit(OP[this.#pick(UNARY).name], this.any());
         break;
       case 1:
         ir.mov(this.#target(), this.any());
@@ -179,11 +179,11 @@ export class Emitter {
       }
       case 3: {
         const [a, b] = [this.any(), random(2) ? NONE : this.any()];
-        this.#emit(random(2) ? "lea32" : "lea64", a, b, random(4), random(2 ** 32) | 0);
+        this.#emit(random(2) ? OP.lea32 : OP.lea64, a, b, random(4), random(2 ** 32) | 0);
         break;
       }
       case 4:
-        this.#emit(this.#pick(LOADS).name, this.#address());
+        this.#emit(OP[this.#pick(LOADS).name], this.#address());
         break;
       case 5:
         ir.emit(OP[this.#pick(STORES).name], NONE, this.#address(), this.any());
@@ -191,7 +191,7 @@ export class Emitter {
       case 6: {
         const skip = ir.label();
         if (random(5)) ir.brIf(this.condition("br"), this.any(), this.any(), skip);
-        else ir.brIf("br_canonical", this.any(), NONE, skip);
+        else ir.brIf(OP.br_canonical, this.any(), NONE, skip);
         ir.mov(this.#target(), this.any());
         ir.bind(skip);
         break;
@@ -211,8 +211,8 @@ export class Emitter {
         break;
       case 10: {
         const size = this.#pick([8, 16, 32]);
-        if (random(2)) this.#values.push(ir.envLoad(`envld${size}u`, this.#pick(READ_FIELDS)));
-        else ir.envStore(`envst${size}`, this.#pick(FIELDS), this.any());
+        if (random(2)) this.#values.push(ir.envLoad(OP[`envld${size}u`], this.#pick(READ_FIELDS)));
+        else ir.envStore(OP[`envst${size}`], this.#pick(FIELDS), this.any());
         break;
       }
       case 11:
@@ -236,7 +236,7 @@ export class Emitter {
       }
       default: {
         const [a, b] = [this.any(), this.any()];
-        this.#emit(this.#pick(BINARY).name, a, b);
+        this.#emit(OP[this.#pick(BINARY).name], a, b);
       }
     }
   }
@@ -273,8 +273,8 @@ export function randomBlocks(ir: IrBuilder, random: Random, bits: 32 | 64, finis
     ir.beginInsn(8, CC_ADD);
     const enough = ir.label();
     const other = ir.label();
-    ir.binaryTo(COUNTER, "sub64", COUNTER, ir.const(1));
-    ir.brIf("br_eq64", COUNTER, ir.const(0), enough);
+    ir.binaryTo(COUNTER, OP.sub64, COUNTER, ir.const(1));
+    ir.brIf(OP.br_eq64, COUNTER, ir.const(0), enough);
     const goto = (target: number): void => {
       if (target !== delta) ir.emit(move, ENV.rip, ENV.rip, NONE, 0, target - delta);
       ir.exitChain(0);

@@ -19,7 +19,7 @@ const COUNT = 3;
 function block(delta: number, emit: () => void, targets: number[] = []): IrBlock {
   ir.reset();
   ir.beginInsn(0, 0);
-  ir.binaryTo(RAX, "add64", RAX, ir.const(1));
+  ir.binaryTo(RAX, OP.add64, RAX, ir.const(1));
   emit();
   return { delta, ir: ir.snapshot(), targets };
 }

@@ -36,7 +36,7 @@ function goto(by: number): void {
 /** Leads to one of two places. */
 function fork(first: number, second: number): void {
   const other = ir.label();
-  ir.brIf("br_eq64", RAX, ir.const(0), other);
+  ir.brIf(OP.br_eq64, RAX, ir.const(0), other);
   goto(first);
   ir.bind(other);
   goto(second);
@@ -87,7 +87,7 @@ test("a block is cut at branches and labels", () => {
   const made = region([
     block(0, () => {
       const skip = ir.label();
-      ir.brIf("br_eq64", RAX, ir.const(0), skip);
+      ir.brIf(OP.br_eq64, RAX, ir.const(0), skip);
       ir.mov(RAX, ir.const(1));
       ir.bind(skip);
       ir.mov(RAX, ir.const(2));
