@@ -34,11 +34,15 @@ function handOver(node) {
 
 /** Keeps compiled code between runs: saves most of the start-up time, in the machine's thread too. */
 function keepCompiledCode() {
-  if (!process.env.NODE_COMPILE_CACHE) {
-    const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-    process.env.NODE_COMPILE_CACHE = join(cache, "qemu-next", "code");
+  try {
+    if (!process.env.NODE_COMPILE_CACHE) {
+      const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+      process.env.NODE_COMPILE_CACHE = join(cache, "qemu-next", "code");
+    }
+    module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
+  } catch {
+    // Not every user has a home folder.
   }
-  module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 }
 
 if (Number(process.versions.node.split(".")[0]) >= NEEDED) {

@@ -49,7 +49,7 @@ function missing(name: string): never {
 }
 
 /** koffi's addon for this platform, in the package that npm has installed for it. */
-function koffiAddon(sources: string): string {
+export function koffiAddon(sources: string): string {
   const { platform, arch } = process;
   const { glibcVersionRuntime } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
   const folder = platform === "linux" && !glibcVersionRuntime ? `musl_${arch}` : `${platform}_${arch}`;

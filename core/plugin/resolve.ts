@@ -4,9 +4,9 @@
  */
 
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { QemuError } from "../errors.ts";
+import { homeFolder } from "../home.ts";
 import { didYouMean } from "../options/near.ts";
 import { fileManifest, isPackageName, isRecord, type PluginManifest, readManifest } from "./manifest.ts";
 
@@ -17,7 +17,7 @@ const ARCHIVE = /\.(tgz|tar(\.gz)?)$/;
 /** The folder that `qemu-next plugin add` installs to, by the XDG base directory specification. */
 export function pluginFolder(env: NodeJS.ProcessEnv = process.env): string {
   const data = env["XDG_DATA_HOME"] ?? "";
-  return join(isAbsolute(data) ? data : join(homedir(), ".local", "share"), "qemu-next", "plugins");
+  return join(isAbsolute(data) ? data : join(homeFolder(), ".local", "share"), "qemu-next", "plugins");
 }
 
 /** Whether a plugin is named by where it is. */

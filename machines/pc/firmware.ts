@@ -5,10 +5,10 @@
  */
 
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { hasAsset, readAsset } from "../../core/assets.ts";
 import { messageOf, QemuError } from "../../core/errors.ts";
+import { homeFolder } from "../../core/home.ts";
 
 /** What the board looks for, best first. */
 export const FIRMWARE_FILES = {
@@ -39,7 +39,7 @@ const BIOS_UNIT = 64 << 10;
 /** The project's cache folder: `$XDG_CACHE_HOME/qemu-next` or `~/.cache/qemu-next`. */
 export function cacheDirectory(environment: Readonly<Record<string, string | undefined>>): string {
   const base = environment.XDG_CACHE_HOME;
-  return join(base?.startsWith("/") ? base : join(homedir(), ".cache"), "qemu-next");
+  return join(base?.startsWith("/") ? base : join(homeFolder(), ".cache"), "qemu-next");
 }
 
 /** The folders searched, in order. `extra` are those given with -L. */
