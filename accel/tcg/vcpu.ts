@@ -16,10 +16,11 @@ import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import type { Properties } from "../../core/device.ts";
 import { PAGE_CODE } from "../../core/memory/address-space.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
-import { BlockTranslator, type CodeSource } from "./engine/block-translator.ts";
+import { BlockTranslator } from "./engine/block-translator.ts";
 import { CodeCache, insnPointAt, nextInsnPoint, overlaps, type TranslationBlock } from "./engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "./engine/helpers.ts";
 import { refineFault } from "./engine/instruction-fault.ts";
+import type { CodeSource } from "./engine/ir-translator.ts";
 import { logIntermediateCode, moduleLogger, sourceLogger } from "./engine/translation-log.ts";
 import {
   CC_DYNAMIC,
@@ -49,11 +50,14 @@ import {
   LOOKUP_ENTRIES,
   LOOKUP_ENTRY_SIZE,
 } from "./interp/generate.ts";
+import type { CompileQueue, RegionBackend } from "./jit/backend.ts";
 import { Jit } from "./jit/jit.ts";
+import { LocalQueue } from "./jit/local-queue.ts";
 import { createSurroundings } from "./jit/surroundings.ts";
 import { JsBackend } from "./js/backend.ts";
 import { type TcgOptions, tcgOptions } from "./properties.ts";
 import { WasmBackend } from "./wasm/backend.ts";
+import { ThreadQueue } from "./wasm/thread-queue.ts";
 import { CpuModel } from "./x86/cpuid.ts";
 import { disassemble } from "./x86/disassemble.ts";
 import { dumpRegisters } from "./x86/dump.ts";
@@ -81,6 +85,11 @@ const EXC_STALE_BLOCK = 256;
 const EXC_OWN_CODE = 257;
 const MAX_INSN_LENGTH = 15;
 const REGION_PLACES = 16384;
+
+interface Compilation {
+  readonly backend: RegionBackend;
+  readonly queue: CompileQueue;
+}
 
 /** Thrown through wasm frames when a helper raises a guest exception. */
 const GUEST_FAULT = { guestFault: true };
@@ -209,15 +218,27 @@ export class TcgVcpu implements Vcpu {
     this.#translator.leaveAlways = this.#logBlocks;
     const { backend: name, threshold, regionInsns } = this.#options;
     if (name === "interp" || this.#logBlocks) return;
-    const backend =
-      name === "js"
-        ? new JsBackend(wasm, this.#helpers, this.#regions, this.#lookup, this.env, sourceLogger(log))
-        : new WasmBackend(wasm, this.#helpers, this.#regions, this.#lookup, moduleLogger(log));
+    const { backend, queue } = name === "js" ? this.#compileToJs(wasm) : this.#compileToWasm(wasm);
     lowerer.hotCount = threshold;
     this.#cache.hotCount = threshold;
-    const { memory } = this.#environment.memory;
-    const around = createSurroundings(memory, this.state, this.#cache, this.#translator, (phys) => this.#source(phys));
-    this.#jit = new Jit(backend, this.#cache, lowerer, around, { places: REGION_PLACES, insns: regionInsns, log });
+    const around = createSurroundings(this.#environment.memory.memory, this.state, this.#cache);
+    const options = { places: REGION_PLACES, insns: regionInsns, log };
+    this.#jit = new Jit(backend, queue, this.#cache, lowerer, around, options);
+  }
+
+  #compileToJs(wasm: WebAssembly.Memory): Compilation {
+    const onSource = sourceLogger(this.#environment.log);
+    const backend = new JsBackend(wasm, this.#helpers, this.#regions, this.#lookup, this.env, onSource);
+    return { backend, queue: new LocalQueue(backend, this.#translator) };
+  }
+
+  #compileToWasm(wasm: WebAssembly.Memory): Compilation {
+    const { log, model } = this.#environment;
+    const onModule = moduleLogger(log);
+    const backend = new WasmBackend(wasm, this.#helpers, this.#regions, this.#lookup, onModule);
+    const { compileThread } = this.#options;
+    const queue = compileThread ? new ThreadQueue(backend, model, onModule) : new LocalQueue(backend, this.#translator);
+    return { backend, queue };
   }
 
   #noteMsr(index: number, known: number): number {
@@ -636,7 +657,6 @@ export class TcgVcpu implements Vcpu {
   /** Memory that holds code may have changed. A block that changed itself is left after the present instruction. */
   #written(address: number, length: number): void {
     if (!this.#cache.mayHold(address, length)) return;
-    this.#jit?.written(address, length);
     const region = this.#jit?.region(this.#field("region"));
     if (region) {
       this.#cache.invalidate(address, length);

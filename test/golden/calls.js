@@ -139,7 +139,7 @@ k = k - 3 | 0;
 u = g + 11 | 0;
 U = G + 0 + (u >>> 0 < 11 >>> 0 ? 1 : 0) | 0;
 I[rip] = u; I[rip+4] = U;
-z = follow(3145744); break X;
+z = follow(C + 0); break X;
 }
 I[rip] = n; I[rip+4] = N;
 z = 2097152; break X;

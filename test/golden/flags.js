@@ -55,7 +55,7 @@ k = k - 2 | 0;
 u = g + 27 | 0;
 U = G + 0 + (u >>> 0 < 27 >>> 0 ? 1 : 0) | 0;
 I[rip] = u; I[rip+4] = U;
-z = follow(3145744); break X;
+z = follow(C + 0); break X;
 }
 }
 z = 3;

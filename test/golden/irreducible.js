@@ -12,7 +12,7 @@ c0 = I[ccOp]; C0 = I[ccOp+4];
 c1 = I[ccDst]; C1 = I[ccDst+4];
 c2 = I[ccSrc]; C2 = I[ccSrc+4];
 X: { F: {
-B3: {
+B6: {
 c1 = r0; C1 = R0;
 c0 = 22; C0 = 0;
 if (r0 === 0) {
@@ -29,16 +29,16 @@ r1 = c1; R1 = C1;
 c0 = 30; C0 = 0;
 if (r1 !== 0) {
 k = k - 2 | 0;
-break B3;
+break B6;
 }
 k = k - 2 | 0;
 u = g + 12 | 0;
 U = G + 0 + (u >>> 0 < 12 >>> 0 ? 1 : 0) | 0;
 I[rip] = u; I[rip+4] = U;
-z = follow(3145744); break X;
+z = follow(C + 0); break X;
 }
 k = k - 2 | 0;
-break B3;
+break B6;
 }
 u = g + 4 | 0;
 U = G + 0 + (u >>> 0 < 4 >>> 0 ? 1 : 0) | 0;

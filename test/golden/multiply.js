@@ -52,7 +52,7 @@ k = k - 6 | 0;
 u = g + 20 | 0;
 U = G + 0 + (u >>> 0 < 20 >>> 0 ? 1 : 0) | 0;
 I[rip] = u; I[rip+4] = U;
-z = follow(3145744); break X;
+z = follow(C + 0); break X;
 }
 }
 z = 3;

@@ -80,7 +80,7 @@ continue L0;
 k = k - 5 | 0;
 u = g + 10 | 0;
 I[rip] = u; I[rip+4] = 0;
-z = follow(3145744); break X;
+z = follow(C + 0); break X;
 }
 }
 z = 3;

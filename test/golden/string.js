@@ -58,7 +58,7 @@ k = k - 5 | 0;
 u = g + 13 | 0;
 U = G + 0 + (u >>> 0 < 13 >>> 0 ? 1 : 0) | 0;
 I[rip] = u; I[rip+4] = U;
-z = follow(3145744); break X;
+z = follow(C + 0); break X;
 }
 k = k - 5 | 0;
 u = g + 5 | 0;

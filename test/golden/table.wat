@@ -10,6 +10,7 @@
   (import "helpers" "compiledStore" (func $helpers.compiledStore (type $t1)))
   (import "helpers" "compiledLoad128" (func $helpers.compiledLoad128 (type $t2)))
   (import "helpers" "compiledStore128" (func $helpers.compiledStore128 (type $t2)))
+  (import "cells" "c0" (global $cells.c0 i32))
   (import "helpers" "computeCarry" (func $helpers.computeCarry (type $t4)))
   (import "helpers" "raiseExceptionError" (func $helpers.raiseExceptionError (type $t4)))
   (func $r0

@@ -1,4 +1,4 @@
-// @backends wasm,jit-threshold=20 js,jit-threshold=20 interp
+// @backends wasm,jit-threshold=20,jit-thread=off js,jit-threshold=20 interp
 /** Firmware made of random bytes: whatever a guest executes, the program goes on and ends when it is told to. */
 
 import { spawn } from "node:child_process";

@@ -1,5 +1,5 @@
 // @timeout 240
-// @backends wasm,jit-threshold=20 js,jit-threshold=20 interp
+// @backends wasm,jit-threshold=20,jit-thread=off js,jit-threshold=20 interp
 /** Guest programs that check, from inside, what only privileged code can see. */
 
 import { writeFileSync } from "node:fs";

@@ -4,10 +4,11 @@
  * of the interpreter, each block is compiled as a region of its own.
  */
 
-import { BlockTranslator, type CodeSource } from "../../accel/tcg/engine/block-translator.ts";
+import { BlockTranslator } from "../../accel/tcg/engine/block-translator.ts";
 import { CodeCache, insnPointAt, type TranslationBlock } from "../../accel/tcg/engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "../../accel/tcg/engine/helpers.ts";
 import { refineFault } from "../../accel/tcg/engine/instruction-fault.ts";
+import type { CodeSource } from "../../accel/tcg/engine/ir-translator.ts";
 import {
   CC_DYNAMIC,
   CPU_SECTION_SIZE,
@@ -18,7 +19,7 @@ import {
   HF_SEGCHECK,
 } from "../../accel/tcg/env.ts";
 import { EXIT_FAULT, generateInterpreter, LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../accel/tcg/interp/generate.ts";
-import type { RegionBackend } from "../../accel/tcg/jit/jit.ts";
+import type { RegionBackend } from "../../accel/tcg/jit/backend.ts";
 import { connect, makeReducible } from "../../accel/tcg/jit/region.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
 import { PAGE_READ, PAGE_WRITE } from "../../core/memory/address-space.ts";
@@ -51,7 +52,6 @@ const CS32 = 0x00c0fb00;
 const CS16 = 0x0080fb00;
 const SS16 = 0x0080f300;
 const MAX_BLOCKS = 1000;
-const CELL_SIZE = 16;
 const PAGE_FAULT = 14;
 const EFLAGS_AC = 0x40000n;
 const GUEST_FAULT = { guestFault: true };
@@ -335,8 +335,9 @@ export class OracleEngine {
     if (!this.#backend || !ir) return undefined;
     const region = connect(0, hflags, [{ phys: 0, length, insns, delta: 0, ir }], [[]]);
     makeReducible(region);
-    const cell = (index: number): number => this.#exits + CELL_SIZE * (index + 1);
-    const [points] = this.#backend.compile([{ region, place: 0, cell }]);
+    const batch = this.#backend.compile([region]);
+    batch.install([{ place: 0, cells: this.#exits }]);
+    const [{ points }] = batch.regions;
     state.region = 1;
     state.regionRip = state.rip;
     return { points, run: this.#regions.get(0) as (env: number) => number };

@@ -59,6 +59,8 @@ export interface TranslationBlock {
   readonly secondPage: number;
   /** Starts of guest instructions, packed as [code - block code, offset | ccOp << 16] pairs. */
   readonly points: ArrayLike<number>;
+  /** Bytes from the block's start to its last guest instruction. */
+  readonly lastInsn: number;
   /** Address of the targets that its computed exit has noted, or 0. */
   readonly historyAt: number;
   /** Set if this is a compiled region; `length` and `insns` are those of its first block then. */
@@ -167,6 +169,11 @@ export class CodeCache {
       if (exit >= from.code && exit < from.codeEnd) count += this.hotCount - this.#i32[(exit + 12) >>> 2];
     }
     return count;
+  }
+
+  /** Whether a direct exit of `from` has led to `to`. */
+  linked(from: TranslationBlock, to: TranslationBlock): boolean {
+    return to.incoming.some((exit) => exit >= from.code && exit < from.codeEnd);
   }
 
   /** Makes the exit_chain instruction at `exit` lead to `block`. */

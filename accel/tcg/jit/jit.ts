@@ -1,49 +1,30 @@
 /**
- * Compiles hot code: takes blocks that the interpreter has found hot, forms regions around them, has a back end compile
- * several at once, and puts them in the place of the blocks they begin with.
+ * Compiles hot code: plans regions around blocks that the interpreter has found hot, hands the plans to a queue, and
+ * puts what comes back into the places of the blocks they begin with.
+ *
+ * Invariant: the guest runs on while a plan is compiled, so its code is compared with the plan's before anything is
+ * put in place.
  */
 
 import type { Log } from "../../../core/log.ts";
 import type { CodeCache, RegionInfo, TranslationBlock } from "../engine/code-cache.ts";
 import { HF_CS32, HF_CS64, HF_DEBUG, HF_INHIBIT, HF_RF, HF_SEGCHECK, HF_TF } from "../env.ts";
 import type { Lowerer } from "../interp/lower.ts";
-import { formRegion, type Surroundings } from "./form.ts";
-import { countCells, makeReducible, type Region } from "./region.ts";
+import { CELL_SIZE, type CompiledRegion, type CompileQueue, type Finished, type RegionBackend } from "./backend.ts";
+import { formRegion, isCurrent, type RegionPlan, type Surroundings } from "./form.ts";
 
-/** Address of a region's exit number n is that of its code + CELL_SIZE * (n + 1); its link is 8 bytes further. */
-const CELL_SIZE = 16;
-/** Regions compiled at once, and slices that fewer of them wait at most. */
-const BATCH = 8;
-const PATIENCE = 8;
 const PAGE_SHIFT = 12;
 /** Code that the guest overwrites more often is left to the interpreter. */
 const MAX_OVERWRITTEN = 64;
+/** Bytes kept free after a region's exits; see PATCH_ROOM of the code cache. */
+const ROOM_BETWEEN = 64;
 /** Modes whose blocks stay with the interpreter. */
 const NEVER = HF_TF | HF_DEBUG | HF_RF | HF_INHIBIT;
 
-/** A region on its way through a back end. */
-export interface CompileRequest {
-  readonly region: Region;
-  /** Place of its function in the table of regions. */
-  readonly place: number;
-  /** Address of the exit instruction number `index`. */
-  cell(index: number): number;
-}
-
-interface Request extends CompileRequest {
+/** A plan on its way through the queue. */
+interface Pending {
   readonly block: TranslationBlock;
-  /** Where its interpreter code goes. */
-  code: number;
-  cell: (index: number) => number;
-}
-
-/** Turns regions into functions. */
-export interface RegionBackend {
-  readonly name: string;
-  /** Compiles and puts the functions in their places; returns each one's fault points. */
-  compile(requests: readonly CompileRequest[]): Int32Array[];
-  /** The function in this place will not be called again. */
-  release(place: number): void;
+  readonly plan: RegionPlan;
 }
 
 export interface JitOptions {
@@ -60,8 +41,9 @@ export interface JitStatistics {
   insns: number;
   refused: number;
   killed: number;
-  batches: number;
-  compileMs: number;
+  /** Time (ms) spent on compiling in the machine's thread, and beside it. */
+  hereMs: number;
+  elsewhereMs: number;
 }
 
 export class Jit {
@@ -71,10 +53,11 @@ export class Jit {
     insns: 0,
     refused: 0,
     killed: 0,
-    batches: 0,
-    compileMs: 0,
+    hereMs: 0,
+    elsewhereMs: 0,
   };
   readonly #backend: RegionBackend;
+  readonly #queue: CompileQueue;
   readonly #cache: CodeCache;
   readonly #lowerer: Lowerer;
   readonly #around: Surroundings;
@@ -84,23 +67,27 @@ export class Jit {
   readonly #overwritten = new Map<number, number>();
   readonly #free: number[] = [];
   readonly #regions = new Map<number, TranslationBlock>();
-  #waiting: { readonly block: TranslationBlock; readonly region: Region }[] = [];
-  #age = 0;
+  readonly #pending = new Map<number, Pending>();
+  /** Blocks with which regions begin that are being compiled, and how many instructions those have. */
+  readonly #underway = new Map<TranslationBlock, number>();
   #nextId = 1;
 
+  /** `queue` compiles with `backend`. */
   constructor(
     backend: RegionBackend,
+    queue: CompileQueue,
     cache: CodeCache,
     lowerer: Lowerer,
-    around: Surroundings,
+    around: Omit<Surroundings, "regionInsns">,
     { places, insns, log }: JitOptions,
   ) {
     this.#log = log;
     this.#insns = insns;
     this.#backend = backend;
+    this.#queue = queue;
     this.#cache = cache;
     this.#lowerer = lowerer;
-    this.#around = around;
+    this.#around = { ...around, regionInsns: (block) => block.region?.insns ?? this.#underway.get(block) ?? 0 };
     for (let place = places - 1; place >= 0; place--) this.#free.push(place);
   }
 
@@ -120,70 +107,64 @@ export class Jit {
       this.#log?.line("jit", `refused ${hex(block.phys)}${restless ? ": overwritten too often" : ""}`);
       return;
     }
+    if (this.#underway.has(block)) return;
     const started = performance.now();
-    const region = formRegion(block, this.#insns, this.#around);
-    if (region) {
-      makeReducible(region);
-      this.#waiting.push({ block, region });
+    const plan = formRegion(block, this.#insns, this.#around);
+    if (plan) {
+      const id = this.#nextId++;
+      this.#pending.set(id, { block, plan });
+      this.#underway.set(block, insnsOf(plan));
+      this.#queue.submit(id, plan);
     } else this.statistics.refused++;
-    this.statistics.compileMs += performance.now() - started;
-    if (this.#waiting.length >= BATCH) this.#compile();
+    this.statistics.hereMs += performance.now() - started;
   }
 
-  /** Called once a slice: what waits is compiled after a while, even if it is not many. */
+  /** Called once a slice: takes what has been compiled. */
   tick(): void {
-    if (this.#waiting.length === 0) return;
-    this.#age++;
-    if (this.#age >= PATIENCE) this.#compile();
-  }
-
-  /** Guest memory that may hold code was written. */
-  written(address: number, length: number): void {
-    if (this.#waiting.length === 0) return;
-    this.#waiting = this.#waiting.filter(({ region }) =>
-      region.blocks.every((block) => address >= block.phys + block.length || address + length <= block.phys),
-    );
+    if (this.#pending.size === 0) return;
+    const started = performance.now();
+    const finished = this.#queue.poll();
+    if (!finished) return;
+    this.#take(finished);
+    this.statistics.elsewhereMs += finished.elsewhere;
+    this.statistics.hereMs += performance.now() - started;
   }
 
   /** Counters for -d stats and `info jit`. */
   describe(): [string, string][] {
-    const { regions, blocks, insns, refused, killed, compileMs } = this.statistics;
+    const { regions, blocks, insns, refused, killed, hereMs, elsewhereMs } = this.statistics;
     const per = (count: number): string => (count / Math.max(1, regions)).toFixed(1);
     return [
       ["regions", `${regions} compiled, ${this.#regions.size} live, ${killed} dropped, ${refused} refused`],
       ["region size", `${per(blocks)} blocks, ${per(insns)} instructions`],
-      ["compile time", `${compileMs.toFixed(0)} ms`],
+      ["compile time", `${hereMs.toFixed(0)} ms, ${elsewhereMs.toFixed(0)} ms beside the guest`],
     ];
   }
 
-  #compile(): void {
-    const started = performance.now();
-    this.#age = 0;
-    const requests: Request[] = [];
-    for (const { block, region } of this.#waiting) {
-      if (block.dead || block.region) continue;
-      const place = this.#free.pop() ?? this.#evictOldest();
-      requests.push({ block, region, place, code: 0, cell: () => 0 });
-    }
-    this.#waiting = [];
+  #take({ ids, batch, refused }: Finished): void {
+    this.statistics.refused += refused.length;
+    for (const id of refused) this.#forget(id);
+    const entries = ids.map((id) => ({ id, ...this.#forget(id) }));
+    const sizes = batch.regions.map(({ cells }) => CELL_SIZE * (cells + 1));
     // Room for all of them at once: getting some may give up the blocks of an old segment.
-    const sizes = requests.map(({ region }) => CELL_SIZE * (countCells(region) + 1));
-    let code = this.#cache.room(sizes.reduce((sum, size) => sum + size + 64, 0));
-    requests.forEach((request, index) => {
-      const base = code;
-      request.code = base;
-      request.cell = (cell) => base + CELL_SIZE * (cell + 1);
-      code += sizes[index];
+    let code = this.#cache.room(sizes.reduce((sum, size) => sum + size + ROOM_BETWEEN, 0));
+    const destinations = entries.map(({ block, plan }, index) => {
+      if (block.dead || !isCurrent(plan, this.#around.memory)) return undefined;
+      const at = code;
+      code += sizes[index] + ROOM_BETWEEN;
+      return { code: at, cells: at + CELL_SIZE, place: this.#free.pop() ?? this.#evictOldest() };
     });
-    const points = this.#backend.compile(requests);
-    requests.forEach((request, index) => {
-      if (request.block.dead) {
-        this.#backend.release(request.place);
-        this.#free.push(request.place);
-      } else this.#install(request, sizes[index], points[index]);
+    batch.install(destinations);
+    destinations.forEach((destination, index) => {
+      if (destination) this.#install(entries[index], destination, batch.regions[index]);
     });
-    this.statistics.batches++;
-    this.statistics.compileMs += performance.now() - started;
+  }
+
+  #forget(id: number): Pending {
+    const pending = this.#pending.get(id)!;
+    this.#pending.delete(id);
+    this.#underway.delete(pending.block);
+    return pending;
   }
 
   /** A region has died: its place may be used again. `overwritten`: because its guest code changed. */
@@ -205,42 +186,45 @@ export class Jit {
     return this.#free.pop()!;
   }
 
-  #install({ block, region, place, code }: Request, size: number, points: Int32Array): void {
-    const info: RegionInfo = { id: this.#nextId++, place, points, extents: extentsOf(region), insns: insnsOf(region) };
-    this.#lowerer.lowerRegion(code, place, info.id);
-    for (let at = CELL_SIZE; at < size; at += CELL_SIZE) this.#lowerer.clearCell(code + at);
+  #install(
+    { id, block, plan }: Pending & { readonly id: number },
+    { code, place }: { readonly code: number; readonly place: number },
+    { points, cells }: CompiledRegion,
+  ): void {
+    const { blocks } = plan;
+    const insns = insnsOf(plan);
+    const info: RegionInfo = { id, place, points, extents: extentsOf(plan), insns };
+    this.#lowerer.lowerRegion(code, place, id);
+    for (let n = 1; n <= cells; n++) this.#lowerer.clearCell(code + CELL_SIZE * n);
     const compiled: TranslationBlock = {
       phys: block.phys,
       hflags: block.hflags,
       code,
-      codeEnd: code + size,
+      codeEnd: code + CELL_SIZE * (cells + 1),
       length: block.length,
       insns: block.insns,
       secondPage: 0,
       points: new Int32Array(0),
+      lastInsn: block.lastInsn,
       historyAt: block.historyAt,
       region: info,
       incoming: [],
       dead: false,
     };
-    this.#regions.set(info.id, compiled);
+    this.#regions.set(id, compiled);
     this.#cache.replace(block, compiled);
-    this.#log?.line(
-      "jit",
-      `region ${info.id} at ${hex(block.phys)}: ${region.blocks.length} blocks, ${info.insns} instructions, ` +
-        `${region.nodes.length} pieces`,
-    );
+    this.#log?.line("jit", `region ${id} at ${hex(block.phys)}: ${blocks.length} blocks, ${insns} instructions`);
     this.statistics.regions++;
-    this.statistics.blocks += region.blocks.length;
-    this.statistics.insns += info.insns;
+    this.statistics.blocks += blocks.length;
+    this.statistics.insns += insns;
   }
 }
 
 const hex = (address: number): string => `0x${address.toString(16)}`;
 
-const insnsOf = ({ blocks }: Region): number => blocks.reduce((sum, { insns }) => sum + insns, 0);
+const insnsOf = ({ blocks }: RegionPlan): number => blocks.reduce((sum, { insns }) => sum + insns, 0);
 
-function extentsOf({ blocks }: Region): Int32Array {
+function extentsOf({ blocks }: RegionPlan): Int32Array {
   const extents = new Int32Array(blocks.length * 2);
   blocks.forEach(({ phys, length }, i) => {
     extents[i * 2] = phys;

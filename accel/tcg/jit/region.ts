@@ -245,8 +245,3 @@ function withoutEdge(region: Region, end: Terminator, to: number): Terminator {
   }
   throw new RangeError("a loop inside a block has two entries");
 }
-
-/** Number of exits of `region` that can be linked. */
-export function countCells(region: Region): number {
-  return region.nodes.filter(({ end }) => end.kind === "leave" && end.how === "chain").length;
-}

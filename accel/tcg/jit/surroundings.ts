@@ -1,8 +1,7 @@
-/** What forming a region asks of the CPU: where code lies by the TLB, where computed exits have led, IR again. */
+/** What planning a region asks of the CPU: where code lies by the TLB, where computed exits have led. */
 
 import type { GuestMemory } from "../../../core/memory/guest-memory.ts";
 import type { State } from "../../../core/state/state.ts";
-import type { BlockTranslator, CodeSource } from "../engine/block-translator.ts";
 import type { CodeCache } from "../engine/code-cache.ts";
 import { type CPU_STATE, HF_CS64, TLB_ENTRIES, TLB_ENTRY_SIZE } from "../env.ts";
 import { HISTORY } from "../interp/opcodes.ts";
@@ -12,20 +11,16 @@ const CS = 1;
 const TLB_TAG_FETCH = 16;
 const TLB_ADDEND = 24;
 
-/** `sourceAt` reads guest code at an address of the shared memory. */
 export function createSurroundings(
   memory: GuestMemory,
   state: State<typeof CPU_STATE>,
   cache: CodeCache,
-  translator: BlockTranslator,
-  sourceAt: (phys: number) => CodeSource,
-): Surroundings {
+): Omit<Surroundings, "regionInsns"> {
   const { u8, view } = memory;
   const widthOf = (hflags: number): number => (hflags & HF_CS64 ? 64 : 32);
   return {
     cache,
     memory: u8,
-    intermediate: ({ phys, hflags, insns }) => translator.intermediate(sourceAt(phys), hflags, insns),
     locate(delta) {
       const linear = BigInt.asUintN(widthOf(state.hflags), state.rip + state.segBase[CS] + BigInt(delta));
       const entry = state.tlb + Number((linear >> 12n) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;

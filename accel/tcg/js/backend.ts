@@ -7,7 +7,8 @@ import type { Helpers } from "../engine/helpers.ts";
 import { ENV } from "../env.ts";
 import { EXIT_HOT, EXIT_LINK } from "../interp/generate.ts";
 import { REGION_OPCODE } from "../interp/lower.ts";
-import type { CompileRequest, RegionBackend } from "../jit/jit.ts";
+import type { CompiledBatch, RegionBackend } from "../jit/backend.ts";
+import type { Region } from "../jit/region.ts";
 import { Code, I32, ModuleBuilder } from "../wasm/encoder.ts";
 import { Adapters } from "./adapters.ts";
 import { ctz, mulHigh, popcount } from "./arithmetic.ts";
@@ -59,27 +60,29 @@ export class JsBackend implements RegionBackend {
     for (const [name, number] of helpers.numbers) this.#helperNames[number] = name;
   }
 
-  compile(requests: readonly CompileRequest[]): Int32Array[] {
-    const compiled = requests.map(({ region, cell }) =>
+  compile(regions: readonly Region[]): CompiledBatch {
+    const compiled = regions.map((region) =>
       compileRegion(region, {
         env: this.#env,
         lookup: this.#lookup,
         helperName: (number) => this.#helperNames[number],
         helper: (number, result) => this.#adapters.helper(this.#helperNames[number], result),
         op: (row) => this.#adapters.op(row),
-        cell,
       }),
     );
     this.#adapters.link();
     Object.assign(this.#names, this.#adapters.functions);
-    const functions = compiled.map(({ source }): RegionFunction => {
-      this.#onSource?.(source);
-      return new Function("F", source)(this.#names);
-    });
-    functions.forEach((fn, index) => {
-      this.#table.set(requests[index].place, exportAgain(fn));
-    });
-    return compiled.map(({ points }) => points);
+    return {
+      regions: compiled,
+      install: (destinations) =>
+        destinations.forEach((to, index) => {
+          if (!to) return;
+          const { source } = compiled[index];
+          this.#onSource?.(source);
+          const fn: RegionFunction = new Function("F", "C", source)(this.#names, to.cells);
+          this.#table.set(to.place, exportAgain(fn));
+        }),
+    };
   }
 
   release(place: number): void {

@@ -18,6 +18,7 @@ import { CC_DYNAMIC, ENV, HF_CS64, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE } 
 import { EXIT_FAULT, EXIT_MAIN } from "../interp/generate.ts";
 import { CONST_BASE, type IrCode, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
+import { CELL_SIZE, type CompiledRegion } from "../jit/backend.ts";
 import { analyse } from "../jit/graph.ts";
 import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
 import { Structure, type StructureWriter } from "../jit/structure.ts";
@@ -50,15 +51,14 @@ export interface JsImports {
   helper(number: number, result: boolean): string;
   /** Name of a function for an op without JavaScript of its own. */
   op(row: OpRow): string;
-  /** Address of the exit instruction number `index` of this region: its link is 8 bytes further. */
-  cell(index: number): number;
 }
 
-export interface JsRegion {
-  /** Body of a function that takes `F`, which has all names that the region needs, and returns the region's function. */
+export interface JsRegion extends CompiledRegion {
+  /**
+   * Body of a function that takes `F`, which has all names that the region needs, and `C`, the address of the region's
+   * exits, and returns the region's function.
+   */
   readonly source: string;
-  /** By fault point: distance of the instruction from the region's entry, and its ccOp. */
-  readonly points: Int32Array;
 }
 
 /** JavaScript for the two halves of a value. */
@@ -113,7 +113,7 @@ return (function () {
 let ${variables};
 ${this.#lines.join("\n")}
 });`;
-    return { source, points: Int32Array.from(this.#points) };
+    return { source, points: Int32Array.from(this.#points), cells: this.#cells };
   }
 
   #emit(line: string): void {
@@ -309,8 +309,7 @@ ${this.#lines.join("\n")}
     if (how === "main") this.#exit(EXIT_MAIN);
     else if (how === "lookup") this.#exit(this.#imports.lookup);
     else {
-      const cell = this.#imports.cell(this.#cells++);
-      this.#emit(`z = follow(${cell}); break X;`);
+      this.#emit(`z = follow(C + ${CELL_SIZE * this.#cells++}); break X;`);
     }
   }
 

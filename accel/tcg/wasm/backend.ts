@@ -1,20 +1,17 @@
-/** The wasm back end: compiles regions as functions of a module and puts them into the table of regions. */
+/** The wasm back end: regions as functions of modules, in the table of regions. */
 
 import type { Helpers } from "../engine/helpers.ts";
-import type { CompileRequest, RegionBackend } from "../jit/jit.ts";
-import { I32, I64, ModuleBuilder } from "./encoder.ts";
-import { compileRegion } from "./region.ts";
-
-const REGION_TYPE = { params: [I32], results: [I32] } as const;
-const HELPER_TYPE = { params: [I32, I64, I64, I32], results: [I64] } as const;
+import type { CompiledBatch, CompiledRegion, RegionBackend } from "../jit/backend.ts";
+import type { Region } from "../jit/region.ts";
+import { WasmCompiler, type WasmCompilerOptions } from "./compiler.ts";
 
 export class WasmBackend implements RegionBackend {
   readonly name = "wasm";
-  readonly #memory: WebAssembly.Memory;
-  readonly #helpers: Helpers;
+  readonly options: WasmCompilerOptions;
+  readonly #host: WebAssembly.ModuleImports;
+  readonly #helpers: WebAssembly.ModuleImports;
   readonly #table: WebAssembly.Table;
-  readonly #lookup: number;
-  readonly #helperNames: string[] = [];
+  readonly #compiler: WasmCompiler;
   readonly #onModule: ((bytes: Uint8Array) => void) | undefined;
 
   /**
@@ -23,71 +20,43 @@ export class WasmBackend implements RegionBackend {
    */
   constructor(
     memory: WebAssembly.Memory,
-    helpers: Helpers,
+    { exports, numbers }: Helpers,
     table: WebAssembly.Table,
     lookup: number,
     onModule?: (bytes: Uint8Array) => void,
   ) {
-    this.#memory = memory;
-    this.#helpers = helpers;
+    const helperNames: string[] = [];
+    for (const [name, number] of numbers) helperNames[number] = name;
+    this.options = { pages: memory.buffer.byteLength / 65536, helperNames, lookup };
+    this.#compiler = new WasmCompiler(this.options);
+    this.#host = { memory, regions: table };
+    this.#helpers = exports as unknown as WebAssembly.ModuleImports;
     this.#table = table;
-    this.#lookup = lookup;
     this.#onModule = onModule;
-    for (const [name, number] of helpers.numbers) this.#helperNames[number] = name;
   }
 
-  compile(requests: readonly CompileRequest[]): Int32Array[] {
-    const bytes = this.#module(requests);
-    this.#onModule?.(bytes.bytes);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes.bytes), {
-      host: { memory: this.#memory, regions: this.#table },
-      helpers: this.#helpers.exports as unknown as WebAssembly.ModuleImports,
-    });
-    requests.forEach(({ place }, index) => {
-      this.#table.set(place, instance.exports[`r${index}`] as () => number);
-    });
-    return bytes.points;
+  compile(regions: readonly Region[]): CompiledBatch {
+    const { bytes, regions: compiled } = this.#compiler.encode(regions);
+    this.#onModule?.(bytes);
+    return this.adopt(new WebAssembly.Module(bytes), compiled);
+  }
+
+  /** The batch whose module was made elsewhere. */
+  adopt(module: WebAssembly.Module, regions: readonly CompiledRegion[]): CompiledBatch {
+    return {
+      regions,
+      install: (destinations) => {
+        if (destinations.every((destination) => !destination)) return;
+        const cells = Object.fromEntries(destinations.map((to, index) => [`c${index}`, to?.cells ?? 0]));
+        const instance = new WebAssembly.Instance(module, { host: this.#host, helpers: this.#helpers, cells });
+        destinations.forEach((to, index) => {
+          if (to) this.#table.set(to.place, instance.exports[`r${index}`] as () => number);
+        });
+      },
+    };
   }
 
   release(place: number): void {
     this.#table.set(place, null);
-  }
-
-  #module(requests: readonly CompileRequest[]): { bytes: Uint8Array; points: Int32Array[] } {
-    const module = new ModuleBuilder();
-    const pages = this.#memory.buffer.byteLength / 65536;
-    module.importMemory("host", "memory", pages, pages);
-    module.importTable("host", "regions", 1);
-    const imported = new Map<number, number>();
-    const slow = (name: string, params: (typeof I32 | typeof I64)[], results: (typeof I64)[]): number =>
-      module.importFunction("helpers", name, { params, results });
-    const slowLoad = slow("compiledLoad", [I32, I64, I32], [I64]);
-    const slowStore = slow("compiledStore", [I32, I64, I32, I64], []);
-    const slowLoad128 = slow("compiledLoad128", [I32, I64, I32], []);
-    const slowStore128 = slow("compiledStore128", [I32, I64, I32], []);
-    const helper = (number: number): number => {
-      let index = imported.get(number);
-      if (index === undefined) {
-        index = module.importFunction("helpers", this.#helperNames[number], HELPER_TYPE);
-        imported.set(number, index);
-      }
-      return index;
-    };
-    const points = requests.map(({ region, cell }, index) => {
-      const compiled = compileRegion(region, {
-        helper,
-        helperName: (number) => this.#helperNames[number],
-        regionType: module.type(REGION_TYPE),
-        slowLoad,
-        slowStore,
-        slowLoad128,
-        slowStore128,
-        lookup: this.#lookup,
-        cell,
-      });
-      module.function(REGION_TYPE, compiled.code, `r${index}`);
-      return compiled.points;
-    });
-    return { bytes: module.encode(), points };
   }
 }

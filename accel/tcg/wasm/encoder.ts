@@ -130,6 +130,10 @@ export class Code extends Bytes {
     return this.byte(W.local_tee).u32(local);
   }
 
+  global(index: number): this {
+    return this.byte(W.global_get).u32(index);
+  }
+
   i32(value: number): this {
     return this.byte(W.i32_const).s32(value);
   }
@@ -242,6 +246,7 @@ export class ModuleBuilder {
   readonly #functions: { type: number; code: Code }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   #importedFunctions = 0;
+  #importedGlobals = 0;
 
   type({ params, results }: FunctionType): number {
     const key = `${params.join()}:${results.join()}`;
@@ -267,6 +272,12 @@ export class ModuleBuilder {
   /** Imports the shared memory. Sizes in 64 KiB pages. */
   importMemory(module: string, name: string, initial: number, maximum: number): void {
     this.#imports.push(new Bytes().name(module).name(name).u8(0x02, 0x03).u32(initial).u32(maximum).data);
+  }
+
+  /** Imports an i32 that never changes; globals are numbered in the order of their imports. */
+  importGlobal(module: string, name: string): number {
+    this.#imports.push(new Bytes().name(module).name(name).u8(0x03, I32, 0x00).data);
+    return this.#importedGlobals++;
   }
 
   importTable(module: string, name: string, initial: number): void {

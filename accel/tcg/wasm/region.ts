@@ -25,6 +25,7 @@ import {
 import { REGION_OPCODE } from "../interp/lower.ts";
 import { CONST_BASE, type IrCode, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
+import { CELL_SIZE, type CompiledRegion } from "../jit/backend.ts";
 import { analyse } from "../jit/graph.ts";
 import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
 import { Structure, type StructureWriter } from "../jit/structure.ts";
@@ -79,14 +80,12 @@ export interface RegionImports {
   readonly slowStore128: number;
   /** Interpreter code that looks up the block at env.rip. */
   readonly lookup: number;
-  /** Address of the exit instruction number `index` of this region: its link is 8 bytes further. */
-  cell(index: number): number;
+  /** Global that holds the address of the region's exits. */
+  readonly cells: number;
 }
 
-export interface CompiledRegion {
+export interface WasmRegion extends CompiledRegion {
   readonly code: Code;
-  /** By fault point: distance of the instruction from the region's entry, and its ccOp. */
-  readonly points: Int32Array;
 }
 
 class RegionCompiler implements StructureWriter {
@@ -130,7 +129,7 @@ class RegionCompiler implements StructureWriter {
     this.#pointOf = region.blocks.map(({ ir }) => new Int32Array(ir.insnOp.length));
   }
 
-  compile(): CompiledRegion {
+  compile(): WasmRegion {
     const code = this.#code;
     code.get(ENV_LOCAL).i32(0).memory(W.i32_store, ENV.regionStale);
     code.get(ENV_LOCAL).memory(W.i32_load, ENV.budget).set(this.#budget);
@@ -148,7 +147,7 @@ class RegionCompiler implements StructureWriter {
     this.#store(this.#use.written);
     code.get(ENV_LOCAL).get(this.#budget).memory(W.i32_store, ENV.budget);
     this.#epilogue();
-    return { code, points: Int32Array.from(this.#points) };
+    return { code, points: Int32Array.from(this.#points), cells: this.#cells };
   }
 
   /** With env complete: `result` is an exit number, DYNAMIC_EXIT, or the address of an exit instruction. */
@@ -437,7 +436,14 @@ class RegionCompiler implements StructureWriter {
     if (rip === "computed") this.#storeRip(() => code.get(this.#rip));
     else if (rip !== "helper") this.#storeRip(() => this.#pushRip(rip));
     if (how === "main") this.#exit(EXIT_MAIN);
-    else this.#exit(how === "lookup" ? DYNAMIC_EXIT : this.#imports.cell(this.#cells++));
+    else if (how === "lookup") this.#exit(DYNAMIC_EXIT);
+    else {
+      code
+        .global(this.#imports.cells)
+        .i32(CELL_SIZE * this.#cells++)
+        .op(W.i32_add);
+      code.set(this.#result).brTo(this.#exitDepth);
+    }
   }
 
   /** Pushes whether the page of the block at `delta` is mapped to where that block was compiled from. */
@@ -824,6 +830,6 @@ class RegionCompiler implements StructureWriter {
   }
 }
 
-export function compileRegion(region: Region, imports: RegionImports): CompiledRegion {
+export function compileRegion(region: Region, imports: RegionImports): WasmRegion {
   return new RegionCompiler(region, imports).compile();
 }

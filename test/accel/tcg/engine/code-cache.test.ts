@@ -31,6 +31,7 @@ function machine() {
       insns: 2,
       secondPage: 0,
       points: Int32Array.of(0, 0 | (7 << 16), 24, 3 | (9 << 16)),
+      lastInsn: 3,
       historyAt: 0,
       incoming: [],
       dead: false,

@@ -25,8 +25,8 @@ import {
 } from "../../../../accel/tcg/interp/generate.ts";
 import { Lowerer } from "../../../../accel/tcg/interp/lower.ts";
 import { IrBuilder, type IrCode } from "../../../../accel/tcg/ir/builder.ts";
-import type { RegionBackend } from "../../../../accel/tcg/jit/jit.ts";
-import { connect, countCells, makeReducible, type Region } from "../../../../accel/tcg/jit/region.ts";
+import type { RegionBackend } from "../../../../accel/tcg/jit/backend.ts";
+import { connect, makeReducible, type Region } from "../../../../accel/tcg/jit/region.ts";
 import { JsBackend } from "../../../../accel/tcg/js/backend.ts";
 import { WasmBackend } from "../../../../accel/tcg/wasm/backend.ts";
 import { PAGE_READ, PAGE_WRITE } from "../../../../core/memory/address-space.ts";
@@ -233,9 +233,11 @@ export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
     const made = region(blocks);
     const at = code + MIB / 2 + number * REGION_ROOM;
     const cell = (index: number): number => at + 16 * (index + 1);
-    const [points] = backends[backend].compile([{ region: made, place: number, cell }]);
+    const batch = backends[backend].compile([made]);
+    const [{ points, cells }] = batch.regions;
+    batch.install([{ place: number, cells: cell(0) }]);
     lowerer.lowerRegion(at, number, number);
-    for (let index = 0; index < countCells(made); index++) lowerer.clearCell(cell(index));
+    for (let index = 0; index < cells; index++) lowerer.clearCell(cell(index));
     return { code: at, cell, points };
   };
 

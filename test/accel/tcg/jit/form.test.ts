@@ -1,5 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { isCurrent } from "../../../../accel/tcg/jit/form.ts";
 import type { Region } from "../../../../accel/tcg/jit/region.ts";
 import { SmallGuest } from "./small-guest.ts";
 
@@ -30,10 +31,10 @@ out:
 
 test("blocks come by how often they are entered", async () => {
   const guest = await SmallGuest.create(DIAMOND);
-  guest.taken("entry", "common", 900);
-  guest.taken("entry", "rare", 100);
-  guest.taken("common", "end", 900);
-  guest.taken("rare", "end", 100);
+  guest.taken("entry", "common", 800);
+  guest.taken("entry", "rare", 200);
+  guest.taken("common", "end", 800);
+  guest.taken("rare", "end", 200);
   guest.taken("end", "entry", 999);
   guest.taken("end", "out", 1);
   assert.equal(members(guest, guest.region("entry"), "entry", "common", "rare", "end", "out"), [
@@ -116,14 +117,30 @@ test("across a page the target is looked up there", async () => {
   assert.is(region.nodes.filter(({ end }) => end.kind === "page").length, 2);
 });
 
-test("code that is not what it was is left out; if it is the entry there is no region", async () => {
+test("a large region is linked to, not copied; also while it is being compiled", async () => {
   const guest = await SmallGuest.create(DIAMOND);
   guest.taken("entry", "common", 1000);
   guest.taken("common", "end", 1000);
-  guest.changed.add(guest.at("common"));
+  guest.regions.set(guest.block("common").phys, 1000);
   assert.equal(members(guest, guest.region("entry"), "entry"), ["entry"]);
-  guest.changed.add(guest.at("entry"));
-  assert.is(guest.region("entry"), undefined);
+});
+
+test("behind an instruction that the run loop has to look at there is nothing", async () => {
+  const guest = await SmallGuest.create("entry:\n out 0x80, al\nnext:\n inc ebx\n jmp entry");
+  guest.block("next");
+  assert.equal(members(guest, guest.region("entry"), "entry"), ["entry"]);
+});
+
+test("a plan says what code it was made from", async () => {
+  const guest = await SmallGuest.create(DIAMOND);
+  guest.taken("entry", "common", 1000);
+  const plan = guest.plan("entry")!;
+  const { u8 } = guest.memory;
+  assert.ok(isCurrent(plan, u8));
+  u8[guest.block("rare").phys] ^= 1;
+  assert.ok(isCurrent(plan, u8), "code outside the plan");
+  u8[guest.block("common").phys] ^= 1;
+  assert.not(isCurrent(plan, u8));
 });
 
 test.run();

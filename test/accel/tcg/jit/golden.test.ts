@@ -13,7 +13,7 @@ import * as assert from "uvu/assert";
 import wabt from "wabt";
 import { OP_ROWS } from "../../../../accel/tcg/ir/ops.ts";
 import { printIr, slotName } from "../../../../accel/tcg/ir/print.ts";
-import type { RegionBackend } from "../../../../accel/tcg/jit/jit.ts";
+import type { RegionBackend } from "../../../../accel/tcg/jit/backend.ts";
 import type { Region, Terminator } from "../../../../accel/tcg/jit/region.ts";
 import { JsBackend } from "../../../../accel/tcg/js/backend.ts";
 import { WasmBackend } from "../../../../accel/tcg/wasm/backend.ts";
@@ -22,7 +22,6 @@ import { SmallGuest } from "./small-guest.ts";
 const BLESS = process.env["QEMU_NEXT_BLESS"] === "1";
 /** Where the region's exits are. */
 const CELLS = 0x300000;
-const cell = (index: number): number => CELLS + 16 * (index + 1);
 const LOOKUP = 0x200000;
 const LINE = 100;
 const GOLDEN = join(import.meta.dirname, "../../../golden");
@@ -81,9 +80,10 @@ function shown<T>(
 ): T {
   let result: T | undefined;
   const table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
-  create(table, (text) => {
+  const backend = create(table, (text) => {
     result = text;
-  }).compile([{ region, place: 0, cell }]);
+  });
+  backend.compile([region]).install([{ place: 0, cells: CELLS }]);
   assert.ok(table.get(0));
   return result!;
 }

@@ -1,8 +1,9 @@
 /** A few instructions of guest code, translated into blocks that a region can be formed of, without a machine. */
 
-import { BlockTranslator, type CodeSource } from "../../../../accel/tcg/engine/block-translator.ts";
+import { BlockTranslator } from "../../../../accel/tcg/engine/block-translator.ts";
 import { CodeCache, type TranslationBlock } from "../../../../accel/tcg/engine/code-cache.ts";
 import { type HelperHost, type Helpers, loadHelpers } from "../../../../accel/tcg/engine/helpers.ts";
+import type { CodeSource } from "../../../../accel/tcg/engine/ir-translator.ts";
 import {
   CPU_SECTION_SIZE,
   HF_CPL,
@@ -14,9 +15,9 @@ import {
   HF_SS32,
 } from "../../../../accel/tcg/env.ts";
 import { LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../../../accel/tcg/interp/generate.ts";
-import type { IrCode } from "../../../../accel/tcg/ir/builder.ts";
-import { formRegion } from "../../../../accel/tcg/jit/form.ts";
-import { makeReducible, type Region } from "../../../../accel/tcg/jit/region.ts";
+import { buildRegion } from "../../../../accel/tcg/jit/build.ts";
+import { formRegion, type RegionPlan } from "../../../../accel/tcg/jit/form.ts";
+import type { Region } from "../../../../accel/tcg/jit/region.ts";
 import { OPCODE_ROWS } from "../../../../accel/tcg/x86/rows.ts";
 import { GuestMemory } from "../../../../core/memory/guest-memory.ts";
 import { assemble } from "../../../tools/asm.ts";
@@ -32,6 +33,10 @@ class CountingCache extends CodeCache {
 
   override taken(from: TranslationBlock, to: TranslationBlock): number {
     return this.counts.get(`${from.phys}>${to.phys}`) ?? 0;
+  }
+
+  override linked(from: TranslationBlock, to: TranslationBlock): boolean {
+    return this.taken(from, to) > 0;
   }
 }
 
@@ -62,8 +67,6 @@ export class SmallGuest {
   readonly helpers: Helpers;
   /** Address of env. */
   readonly env: number;
-  /** Offsets of blocks whose code is said to have changed. */
-  readonly changed = new Set<number>();
   readonly #guest: number;
   readonly #cache: CountingCache;
   readonly #translator: BlockTranslator;
@@ -71,6 +74,8 @@ export class SmallGuest {
   readonly #hflags: number;
   readonly #end: number;
   readonly #targets = new Map<number, number[]>();
+  /** Sizes of regions that are said to begin with blocks, by the blocks' addresses. */
+  readonly regions = new Map<number, number>();
 
   private constructor(memory: GuestMemory, helpers: Helpers, source: string, bits: 64 | 32) {
     this.memory = memory;
@@ -119,22 +124,20 @@ export class SmallGuest {
     );
   }
 
-  intermediate({ phys, hflags, insns }: TranslationBlock): IrCode | undefined {
-    if (this.changed.has(phys - this.#guest)) return undefined;
-    return this.#translator.intermediate(this.#source(phys), hflags, insns);
+  plan(entry: string, maxInsns = MAX_INSNS): RegionPlan | undefined {
+    const block = this.block(entry);
+    return formRegion(block, maxInsns, {
+      cache: this.#cache,
+      memory: this.memory.u8,
+      locate: (delta) => (block.phys + delta < this.#end ? block.phys + delta : undefined),
+      regionInsns: ({ phys }) => this.regions.get(phys) ?? 0,
+      targets: ({ phys }) => (this.#targets.get(phys) ?? []).map((target) => target - block.phys),
+    });
   }
 
   region(entry: string, maxInsns = MAX_INSNS): Region | undefined {
-    const block = this.block(entry);
-    const region = formRegion(block, maxInsns, {
-      cache: this.#cache,
-      memory: this.memory.u8,
-      intermediate: (of) => this.intermediate(of),
-      locate: (delta) => (block.phys + delta < this.#end ? block.phys + delta : undefined),
-      targets: ({ phys }) => (this.#targets.get(phys) ?? []).map((target) => target - block.phys),
-    });
-    if (region) makeReducible(region);
-    return region;
+    const plan = this.plan(entry, maxInsns);
+    return plan && buildRegion(plan, this.#translator);
   }
 
   #source(phys: number): CodeSource {

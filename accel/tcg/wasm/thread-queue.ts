@@ -1,0 +1,69 @@
+/** Has a thread of its own compile regions. The machine's thread never waits for it. */
+
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { startThread } from "../../../core/assets.ts";
+import type { CompileQueue, Finished } from "../jit/backend.ts";
+import type { RegionPlan } from "../jit/form.ts";
+import { encodePlans, type NumberedPlan } from "../jit/plan-codec.ts";
+import { COMPILE_THREAD } from "../threads.ts";
+import type { WasmBackend } from "./backend.ts";
+import type { CompileThreadData, ModuleMessage } from "./compile-thread.ts";
+
+/** What the thread allocates lives short. */
+const THREAD_OPTIONS = { name: "compile", resourceLimits: { maxYoungGenerationSizeMb: 16 } };
+
+export class ThreadQueue implements CompileQueue {
+  readonly #backend: WasmBackend;
+  readonly #model: string;
+  readonly #onModule: ((bytes: Uint8Array) => void) | undefined;
+  #port: MessagePort | undefined;
+  #waiting: NumberedPlan[] = [];
+  /** Plans that have been sent and not come back. */
+  #away = 0;
+
+  /** `model` is the CPU model as -cpu gave it; `onModule` sees every module. */
+  constructor(backend: WasmBackend, model: string, onModule?: (bytes: Uint8Array) => void) {
+    this.#backend = backend;
+    this.#model = model;
+    this.#onModule = onModule;
+  }
+
+  submit(id: number, plan: RegionPlan): void {
+    this.#waiting.push({ id, plan });
+  }
+
+  poll(): Finished | undefined {
+    if (this.#waiting.length > 0) this.#send();
+    if (this.#away === 0) return undefined;
+    const received = receiveMessageOnPort(this.#port!) as { readonly message: ModuleMessage } | undefined;
+    if (!received) return undefined;
+    const { message } = received;
+    if ("failed" in message) throw message.failed;
+    const { ids, refused, module, regions, bytes, time } = message;
+    this.#away -= ids.length + refused.length;
+    if (bytes) this.#onModule?.(bytes);
+    return { ids, refused, batch: this.#backend.adopt(module, regions), elsewhere: time };
+  }
+
+  /** All at once: waking the thread costs more than the message. */
+  #send(): void {
+    this.#port ??= this.#start();
+    this.#port.postMessage(encodePlans(this.#waiting));
+    this.#away += this.#waiting.length;
+    this.#waiting = [];
+  }
+
+  #start(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    const data: CompileThreadData = {
+      port: port2,
+      options: this.#backend.options,
+      model: this.#model,
+      wantsBytes: this.#onModule !== undefined,
+    };
+    const thread = startThread(COMPILE_THREAD, { ...THREAD_OPTIONS, workerData: data, transferList: [port2] });
+    thread.unref();
+    port1.unref();
+    return port1;
+  }
+}
