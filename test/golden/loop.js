@@ -30,7 +30,7 @@ k = k - 3 | 0;
 u = g + 9 | 0;
 U = G + 0 + (u >>> 0 < 9 >>> 0 ? 1 : 0) | 0;
 I[rip] = u; I[rip+4] = U;
-z = follow(3145744); break X;
+z = follow(C + 0); break X;
 }
 }
 z = 3;

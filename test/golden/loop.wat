@@ -9,6 +9,7 @@
   (import "helpers" "compiledStore" (func $helpers.compiledStore (type $t1)))
   (import "helpers" "compiledLoad128" (func $helpers.compiledLoad128 (type $t2)))
   (import "helpers" "compiledStore128" (func $helpers.compiledStore128 (type $t2)))
+  (import "cells" "c0" (global $cells.c0 i32))
   (func $r0
     (type $t3)
     (param $p0 i32)
@@ -56,7 +57,7 @@
             (then (local.set $l1 (i32.sub (local.get $l1) (i32.const 3))) (br $L2)))
           (local.set $l1 (i32.sub (local.get $l1) (i32.const 3)))
           (i64.store offset=rip (local.get $p0) (i64.add (local.get $l7) (i64.const 9)))
-          (local.set $l4 (i32.const 3145744))
+          (local.set $l4 (i32.add (global.get $cells.c0) (i32.const 0)))
           (br $B0)))
       (local.set $l4 (i32.const 3)))
     (i64.store offset=rax (local.get $p0) (local.get $l9))

@@ -94,7 +94,8 @@ function wasmText(compiled: Compiled): string {
     compiled,
     (table, show) => new WasmBackend(memory.memory, helpers, table, LOOKUP, show),
   );
-  const module = readWasm(bytes, { readDebugNames: false, threads: true, tail_call: true, simd: true });
+  // wabt takes the whole buffer of a view.
+  const module = readWasm(bytes.slice(), { readDebugNames: false, threads: true, tail_call: true, simd: true });
   module.generateNames();
   module.applyNames();
   const text = module.toText({ foldExprs: true, inlineExport: false });
