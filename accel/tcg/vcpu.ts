@@ -9,7 +9,6 @@
  *  3. Interrupts are looked at between blocks only; whoever raises one sets exitRequest, so that is soon.
  */
 
-import { randomBytes } from "node:crypto";
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
@@ -186,7 +185,8 @@ export class TcgVcpu implements Vcpu {
         if (apic) apic.tpr = value;
       },
       readTsc: () => this.#msrs.tsc(clock.now()),
-      random: () => randomBytes(8).readBigUInt64LE(),
+      // Loaded when a guest asks for random numbers: it takes a good part of the thread's start.
+      random: () => process.getBuiltinModule("node:crypto").randomBytes(8).readBigUInt64LE(),
       readMsr: (index) => this.#noteMsr(index, this.#msrs.read(index >>> 0, clock.now())),
       writeMsr: (index) => this.#noteMsr(index, this.#msrs.write(index >>> 0, clock.now())),
       cpuid: (leaf, subleaf) => this.#model.cpuid(this.state, leaf >>> 0, subleaf >>> 0, apic),

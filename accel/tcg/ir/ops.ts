@@ -292,16 +292,14 @@ for (const [half, first] of [
 
 export const OP_ROWS: readonly OpRow[] = rows;
 
-const WIDE = Int16Array.from(rows, ({ name }) =>
-  name.endsWith("32") ? rows.findIndex((wide) => wide.name === `${name.slice(0, -2)}64`) : -1,
-);
+/** Opcode number by name. The copy has fast properties; what `fromEntries` makes is a hash table. */
+export const OP: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(rows.map(({ name }, index) => [name, index])),
+};
+
+const WIDE = Int16Array.from(rows, ({ name }) => (name.endsWith("32") ? (OP[`${name.slice(0, -2)}64`] ?? -1) : -1));
 
 /** The 64-bit op that belongs to a 32-bit one: "add64" to "add32". */
 export function wideOf(narrow: number): number {
   return WIDE[narrow];
 }
-
-/** Opcode number by name. The copy has fast properties; what `fromEntries` makes is a hash table. */
-export const OP: Readonly<Record<string, number>> = {
-  ...Object.fromEntries(rows.map(({ name }, index) => [name, index])),
-};

@@ -75,12 +75,33 @@ interface Slot {
   chosen: Int16Array | undefined;
 }
 
+/** What operands say about the encoding. */
+interface Shape {
+  readonly modrm: boolean;
+  /** undefined if the immediates are none that are known. */
+  readonly imm: number | undefined;
+  readonly vvvv: boolean;
+  readonly forceReg: boolean;
+}
+
 /** The first letters of operands that live in ModRM. */
 const MODRM_OPERAND = /^[EGMRSCDNPQUVW]([a-z]|$)/;
+/** Many rows have the same operands. */
+const shapes = new Map<string, Shape>();
 
-function needsModrm(row: OpcodeRow): boolean {
-  if (row.reg !== undefined || row.mod !== undefined || row.rm !== undefined) return true;
-  return row.operands.split(" ").some((operand) => MODRM_OPERAND.test(operand));
+function shapeOf(text: string): Shape {
+  const known = shapes.get(text);
+  if (known) return known;
+  const operands = text.split(" ");
+  const immediates = operands.filter((operand) => /^([IJO][bwzvd]|Ap)$/.test(operand)).join(" ");
+  const shape: Shape = {
+    modrm: operands.some((operand) => MODRM_OPERAND.test(operand)),
+    imm: immediates === "" ? IMM_NONE : IMM_BY_OPERANDS[immediates],
+    vvvv: operands.some((operand) => /^[BH][a-z]/.test(operand)),
+    forceReg: operands.some((operand) => /^[CD][dqy]$/.test(operand)),
+  };
+  shapes.set(text, shape);
+  return shape;
 }
 
 /** The row with every property in one order: reading it is then the same for all rows. */
@@ -109,27 +130,24 @@ function uniform(row: OpcodeRow): OpcodeRow {
 }
 
 function makeEntry(row: OpcodeRow): Entry {
-  const operands = row.operands.split(" ");
-  const immediates = operands.filter((operand) => /^([IJO][bwzvd]|Ap)$/.test(operand)).join(" ");
-  const imm = immediates === "" ? IMM_NONE : IMM_BY_OPERANDS[immediates];
-  if (imm === undefined) throw new RangeError(`${row.name}: immediates '${immediates}'`);
-  let rank = 0;
-  if (row.prefix !== undefined) rank += 32;
-  for (const limit of [row.reg, row.mod, row.rm, row.mode, row.w]) if (limit !== undefined) rank++;
+  const { imm, vvvv } = shapeOf(row.operands);
+  if (imm === undefined) throw new RangeError(`${row.name}: immediates of '${row.operands}'`);
+  let rank = row.prefix === undefined ? 0 : 32;
+  if (row.reg !== undefined) rank++;
+  if (row.mod !== undefined) rank++;
+  if (row.rm !== undefined) rank++;
+  if (row.mode !== undefined) rank++;
+  if (row.w !== undefined) rank++;
   if (row.vex?.l !== undefined) rank++;
   if (row.vex?.w !== undefined) rank++;
-  return {
-    row: uniform(row),
-    imm,
-    vvvv: operands.some((operand) => /^[BH][a-z]/.test(operand)),
-    size64: row.size64 === "f64" ? 2 : row.size64 === "d64" ? 1 : 0,
-    rank,
-  };
+  const size64 = row.size64 === "f64" ? 2 : row.size64 === "d64" ? 1 : 0;
+  return { row: uniform(row), imm, vvvv, size64, rank };
 }
 
 /** Whether only the opcode byte decides (and there is no VEX form). */
-function isPlain(row: OpcodeRow): boolean {
-  return [row.prefix, row.reg, row.mod, row.rm, row.mode, row.vex, row.w].every((limit) => limit === undefined);
+function isPlain({ prefix, reg, mod, rm, mode, vex, w }: OpcodeRow): boolean {
+  const selects = prefix ?? reg ?? mod ?? rm ?? mode ?? vex ?? w;
+  return selects === undefined;
 }
 
 /** An Insn to be filled by a decoder. */
@@ -197,20 +215,21 @@ export class Decoder {
     for (const row of rows) if (row.feature === undefined || hasFeature(row.feature)) this.#add(row);
     for (const slot of this.#slots) {
       if (slot === undefined) continue;
-      slot.entries.sort((a, b) => b.rank - a.rank);
-      const first = slot.entries[0];
-      if (slot.entries.length === 1 && isPlain(first.row)) slot.plain = first;
+      const [first] = slot.entries;
+      if (slot.entries.length > 1) slot.entries.sort((a, b) => b.rank - a.rank);
+      else if (isPlain(first.row)) slot.plain = first;
     }
   }
 
   #add(row: OpcodeRow): void {
     const at = row.map * 256 + row.byte;
-    const modrm = needsModrm(row);
+    const shape = shapeOf(row.operands);
+    const modrm = row.reg !== undefined || row.mod !== undefined || row.rm !== undefined || shape.modrm;
     const slot = (this.#slots[at] ??= {
       entries: [],
       modrm,
       plain: undefined,
-      forceReg: /\b[CD][dqy]\b/.test(row.operands),
+      forceReg: shape.forceReg,
       usesRm: false,
       chosen: undefined,
     });
