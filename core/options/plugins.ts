@@ -34,7 +34,7 @@ function named(options: OptionSet): PluginRequest[] {
       const pairs = parseKeyValues(value, "plugin");
       if (pairs.length === 1 && wantsHelp(pairs)) return [];
       const { plugin, ...rest } = toRecord(pairs.filter((pair) => !pair.bare || !wantsHelp([pair])));
-      if (plugin === undefined) throw new QemuError("bad-option", "Parameter 'plugin' is missing");
+      if (!plugin) throw new QemuError("bad-option", "Parameter 'plugin' is missing");
       return [{ plugin, options: rest, from: process.cwd(), source: text, atOnce: true }];
     }),
   );

@@ -23,22 +23,36 @@ const SHAPES: Readonly<Partial<Record<RegistryName, Readonly<Record<string, stri
   blockProtocol: { name: "string", open: "function" },
 };
 
-/** `thing`, with methods that name `plugin` when they fail. */
+/** Something like `thing`, with methods that name `plugin` when they fail. */
 export function guard<T>(plugin: string, kind: RegistryName, name: string, thing: T): T {
   const shape = SHAPES[kind];
   if (!shape) return thing;
   const what = `plugin '${plugin}', ${kind} '${name}'`;
   if (typeof thing !== "object" || thing === null) throw new QemuError("plugin-shape", `${what}: is not an object`);
   const source = thing as Record<string, unknown>;
-  const guarded = Object.create(thing) as Record<string, unknown>;
   for (const [key, type] of Object.entries(shape)) {
     const value = source[key];
     if (typeof value !== type || value === null) {
       throw new QemuError("plugin-shape", `${what}: '${key}' is missing or not a ${type}`);
     }
-    if (type === "function") guarded[key] = guardMethod(`${what}: ${key}()`, value as Method, source);
+  }
+  // Neither a proxy nor an heir: the one cannot stand for a frozen object, the other has no private members.
+  const guarded: Record<string, unknown> = {};
+  for (const key of memberNames(thing)) {
+    const value = source[key];
+    const guardedMethod = typeof value === "function" && guardMethod(`${what}: ${key}()`, value as Method, source);
+    Object.defineProperty(guarded, key, { enumerable: true, get: () => guardedMethod || source[key] });
   }
   return guarded as T;
+}
+
+/** Names of all members, inherited ones, too. */
+function memberNames(thing: object): Set<string> {
+  const names = new Set<string>();
+  for (let at: object | null = thing; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const name of Object.getOwnPropertyNames(at)) if (name !== "constructor") names.add(name);
+  }
+  return names;
 }
 
 type Method = (...args: unknown[]) => unknown;

@@ -3,12 +3,12 @@
  * else in the user's plugin folder; `-plugin ./x` is a folder or a file. Nothing else is looked at.
  */
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { QemuError } from "../errors.ts";
 import { homeFolder } from "../home.ts";
 import { didYouMean } from "../options/near.ts";
-import { fileManifest, isPackageName, isRecord, type PluginManifest, readManifest } from "./manifest.ts";
+import { fileManifest, isPackageName, isRecord, type PluginManifest, readJson, readManifest } from "./manifest.ts";
 
 const PREFIX = "qemu-next-plugin-";
 const MODULE = /\.[cm]?[jt]s$/;
@@ -43,12 +43,11 @@ export function packageRoot(folder: string, pkg: string): string {
 
 /** Names of the packages that were installed in a plugin folder, whether they are sound or not. */
 export function installedPackages(folder = pluginFolder()): string[] {
-  try {
-    const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<string, unknown>;
-    return isRecord(dependencies) ? Object.keys(dependencies).filter(isPackageName).sort() : [];
-  } catch {
-    return [];
-  }
+  const file = join(folder, "package.json");
+  if (!existsSync(file)) return [];
+  const json = readJson(file);
+  if (!isRecord(json)) throw new QemuError("plugin-folder", `${file} is not an object`);
+  return isRecord(json.dependencies) ? Object.keys(json.dependencies).filter(isPackageName).sort() : [];
 }
 
 export interface Places {
@@ -67,13 +66,22 @@ export function findPlugin(name: string, { from, folder }: Places): PluginManife
   const places = [join(from, "node_modules"), join(folder, "node_modules")];
   const found = places.map((place) => join(place, pkg)).find((root) => existsSync(join(root, "package.json")));
   if (found !== undefined) return readManifest(found);
-  const installed = installedPackages(folder).map(shortName);
+  const installed = namesForHint(folder);
   throw new QemuError("unknown-plugin", `plugin '${name}' not found: no package ${pkg} in ${places.join(" or ")}`, {
     hint:
       pathHint(name, from) ??
       didYouMean(name, installed) ??
       `'qemu-next plugin add ${name}' installs it, if it is published`,
   });
+}
+
+function namesForHint(folder: string): string[] {
+  try {
+    return installedPackages(folder).map(shortName);
+  } catch {
+    // The plugin folder has a problem of its own, which is not what the user asked about.
+    return [];
+  }
 }
 
 function pathHint(name: string, from: string): string | undefined {
@@ -84,9 +92,9 @@ function atPath(name: string, path: string): PluginManifest {
   if (!existsSync(path)) throw new QemuError("unknown-plugin", `plugin '${name}' not found: there is no ${path}`);
   if (statSync(path).isDirectory()) {
     // npm packs a package into a folder of this name.
-    const unpacked = join(path, "package");
-    const packed = !existsSync(join(path, "package.json")) && existsSync(join(unpacked, "package.json"));
-    return readManifest(packed ? unpacked : path);
+    const root = [path, join(path, "package")].find((folder) => existsSync(join(folder, "package.json")));
+    if (root !== undefined) return readManifest(root);
+    throw new QemuError("unknown-plugin", `'${name}' is not the folder of a plugin: it has no package.json`);
   }
   if (MODULE.test(path)) return fileManifest(path);
   throw new QemuError("unknown-plugin", `'${name}' is neither the folder of a plugin nor a JavaScript file`, {

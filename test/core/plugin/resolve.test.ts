@@ -55,9 +55,22 @@ test("what is not found says where it was looked for, and what to do", async () 
   assert.match((await failure(() => findPlugin("../x/../../etc", places))).message, /not found: there is no/);
   assert.match((await failure(() => findPlugin("x/../../etc", places))).message, /is not the name of a plugin/);
   assert.match((await failure(() => findPlugin("./none", places))).message, /there is no .*here\/none/);
+  assert.match(
+    (await failure(() => findPlugin(".", places))).message,
+    /^'\.' is not the folder of a plugin: it has no/,
+  );
   files.write("here", { "x.tgz": "", "x.txt": "" });
   assert.match((await failure(() => findPlugin("./x.tgz", places))).hint!, /qemu-next plugin add/);
   assert.match((await failure(() => findPlugin("./x.txt", places))).message, /neither the folder/);
+});
+
+test("a plugin folder that is damaged is an error, but not one of somebody who looks for a plugin", async () => {
+  const folder = files.write("damaged", { "package.json": "{" });
+  assert.match((await failure(() => installedPackages(folder))).message, /package\.json is not JSON/);
+  assert.match((await failure(() => findPlugin("z", { ...places, folder }))).message, /^plugin 'z' not found/);
+  files.write("damaged", { "package.json": "[]" });
+  assert.match((await failure(() => installedPackages(folder))).message, /is not an object/);
+  assert.equal(installedPackages(files.path("none")), []);
 });
 
 test("node_modules is not scanned: a package of another name is no plugin", async () => {
