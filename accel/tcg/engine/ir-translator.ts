@@ -8,6 +8,7 @@ import { Translator } from "../translate/translator.ts";
 import { type CodeSize, createInsn, DECODE_GP, DECODE_MORE, DECODE_UD, Decoder } from "../x86/decoder.ts";
 import { format } from "../x86/format.ts";
 import type { Insn, OpcodeRow } from "../x86/insn.ts";
+import { IrCache } from "./ir-cache.ts";
 
 const MAX_INSN_LENGTH = 15;
 const PAGE_SIZE = 4096;
@@ -42,6 +43,7 @@ export class IrTranslator {
   readonly ir: IrBuilder;
   readonly #t: Translator;
   readonly #optimizer = new Optimizer();
+  readonly #known = new IrCache();
   readonly #decoder: Decoder;
   readonly #insn: Insn;
   /** Every block leaves to the run loop, so that each can be logged. */
@@ -62,10 +64,14 @@ export class IrTranslator {
 
   /** The optimised IR of a block that lies in one page and has `insns` instructions. */
   intermediate(source: CodeSource, hflags: number, insns: number): IrCode | undefined {
+    const known = this.#known.find(source, hflags, insns);
+    if (known) return known;
     const emitted = this.emitBlock(source, hflags, insns);
     if (!emitted || emitted.insns !== insns || emitted.secondPage !== 0) return undefined;
     this.optimize();
-    return this.ir.snapshot();
+    const ir = this.ir.snapshot();
+    this.#known.add(source, hflags, insns, this.length, ir);
+    return ir;
   }
 
   optimize(): void {
