@@ -16,6 +16,14 @@ import { SOURCES } from "../../core/assets.ts";
 import { Conversation, type Ended, endConversations } from "../tools/conversation.ts";
 import { fetchTree } from "../tools/debian.ts";
 import { buildDiskImage, readDiskFile } from "../tools/disk-image.ts";
+import {
+  EGG_MACHINE,
+  EGG_READY,
+  EGG_STATUS,
+  packExamples,
+  readEggDisk,
+  writeEggDisk,
+} from "../tools/example-plugins.ts";
 import { linuxOptions, PROGRAM, scratch } from "../tools/guest.ts";
 import { fetchPackages } from "../tools/packages.ts";
 import { withTimeout } from "../tools/with-timeout.ts";
@@ -103,22 +111,40 @@ test("a pseudo-terminal: the foreign function interface is inside, and leaves no
   assert.is((await ended(vm, 20)).status, 0);
 });
 
-test("third-party plugins, CommonJS and ES modules", async () => {
-  const [card, format] = PLUGINS;
-  const args = ["-plugin", card, "-plugin", format, "-device", "isa-egg-timer", "-S", ...QUIET, "-monitor", "stdio"];
-  const vm = new Conversation("/usr/bin/env", ["-i", FULL, ...args]);
-  await vm.expect("(qemu) ", 20_000);
-  vm.type("info qtree\n");
-  await vm.expect("dev: isa-egg-timer");
-  vm.type("quit\n");
-  assert.is((await ended(vm, 20)).status, 0);
-  const wrong = spawnSync(FULL, ["-plugin", format, "-drive", "file=/etc/passwd,format=vdi", ...QUIET], { env: {} });
-  assert.match(String(wrong.stderr), /VDI image/);
+/** A guest that boots from an image that one plugin reads, and talks to the card of the other one. */
+const EGG = [...EGG_MACHINE, "-debugcon", "stdio", "-plugin", "egg-timer", "-plugin", "vdi"];
+const EGG_IMAGE = join(root, "images/egg.vdi");
+
+async function readyEgg(guest: Conversation): Promise<void> {
+  const { status, stdout, stderr } = await ended(guest, 60);
+  assert.equal([status, stdout, stderr], [EGG_STATUS, EGG_READY, ""]);
+  assert.is(await readEggDisk(EGG_IMAGE), EGG_READY);
+}
+
+test("third-party plugins from npm, CommonJS and ES modules", async () => {
+  const packed = files.path("packed");
+  mkdirSync(packed);
+  // Where the user's plugins are in the clean root, which knows no users.
+  const data = join(root, ".local/share");
+  const env = { ...process.env, XDG_DATA_HOME: data, npm_config_offline: "true" };
+  await execute(FULL, ["plugin", "add", ...packExamples(packed)], { cwd: packed, env, timeout: 60_000 });
+  await writeEggDisk(EGG_IMAGE);
+  await readyEgg(
+    new Conversation("/usr/bin/env", ["-i", `XDG_DATA_HOME=${data}`, FULL, ...EGG, "-drive", `file=${EGG_IMAGE}`]),
+  );
+  const args = ["-plugin", PLUGINS[1], "-drive", "file=/etc/passwd,format=vdi", ...QUIET];
+  const wrong = spawnSync(FULL, args, { env: {}, encoding: "utf8" });
+  assert.match(wrong.stderr, /VDI image/);
 });
 
 const namespaces = spawnSync("unshare", ["--map-root-user", "--mount", "true"]).status === 0;
 if (!namespaces) console.log("skipped: this kernel lets nobody make user namespaces");
 const inRoot = namespaces ? test : test.skip;
+
+inRoot("in a bare Debian, third-party plugins", async () => {
+  await writeEggDisk(EGG_IMAGE);
+  await readyEgg(start("/qemu-next", ...EGG, "-drive", "file=/images/egg.vdi"));
+});
 
 inRoot("in a bare Debian, GRUB boots a disk", async () => {
   const image = join(root, "images/disk.img");
