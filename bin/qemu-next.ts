@@ -1,5 +1,6 @@
 /** The program: command line in, machine up (or a sub-command done), exit status out. */
 
+import { versionText } from "../core/vm/version.ts";
 import manifest from "../package.json" with { type: "json" };
 import { findCommand } from "./commands.ts";
 
@@ -19,10 +20,14 @@ async function runMachine(args: readonly string[]): Promise<number> {
   return runProgram(args, { name: NAME, version, host, threadProgram: MACHINE_THREAD });
 }
 
+/** Whoever reads what is printed may stop reading. */
+function toleratePipes(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+}
+
 async function runCommand({ command, args }: NonNullable<ReturnType<typeof findCommand>>): Promise<number> {
   const name = `${NAME} ${command.name}`;
-  // Whoever reads may stop reading.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  toleratePipes();
   try {
     const { run } = await command.load();
     return await run({ name, version, args });
@@ -33,8 +38,16 @@ async function runCommand({ command, args }: NonNullable<ReturnType<typeof findC
   }
 }
 
+/** The one thing that scripts ask for often: without the reader of command lines. */
+async function printVersion(): Promise<number> {
+  toleratePipes();
+  await new Promise((resolve) => process.stdout.write(versionText(NAME, version), resolve));
+  return 0;
+}
+
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
+  if (args.length === 1 && /^--?version$/.test(args[0])) return printVersion();
   const command = findCommand(process.argv[1] ?? "", args);
   return command ? runCommand(command) : runMachine(args);
 }

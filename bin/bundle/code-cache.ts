@@ -18,35 +18,50 @@ import { type Code, MAIN } from "./code.ts";
 const execute = promisify(execFile);
 
 const TIME_LIMIT_MS = 60_000;
+/** Half a second of an interpreter, much less of compiled code. */
+const ROUNDS = 60_000_000;
 
 /** A bundle as it lies in the executable: see `runBundle` in core/assets.ts. */
 export function wrapBundle(bundle: Uint8Array): string {
   return `(function (require, module, exports, __filename, __dirname) {${Buffer.from(bundle)}\n})`;
 }
 
-/** Takes the place of a thread's bundle: runs it, and keeps its code at the end. */
-const RECORDER = `const { readFileSync, writeFileSync } = require("node:fs");
+/**
+ * Takes the place of a thread's bundle: runs it, and keeps its code. The machine's thread does not return to its event
+ * loop before the end; others are ended from outside, so their code is kept again and again.
+ */
+const RECORDER = `const { readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { Script } = require("node:vm");
 const base = __filename.replace(/\\.cjs$/, "");
 const script = new Script(readFileSync(base + ".txt", "utf8"), { filename: __filename });
-process.on("exit", () => writeFileSync(base + ".cache", script.createCachedData()));
+const keep = () => {
+  writeFileSync(base + ".part", script.createCachedData());
+  renameSync(base + ".part", base + ".cache");
+};
+process.on("exit", keep);
+setInterval(keep, 20).unref();
 script.runInThisContext()(require, module, exports, __filename, __dirname);
 `;
 
-/** A Multiboot kernel that does nothing but end: it has no interrupt table, so its breakpoint is a triple fault. */
-export function endingKernel(): Uint8Array {
+/**
+ * A Multiboot kernel that counts for a moment, so that its loop is compiled, and ends: it has no interrupt table, so its
+ * breakpoint is a triple fault.
+ */
+export function endingKernel(rounds = 1): Uint8Array {
   const ADDRESS = 0x100000;
   const CODE = 0x20;
+  const SIZE = 0x40;
   const MAGIC = 0x1badb002;
   const HAS_ADDRESSES = 0x10000;
   const words = [MAGIC, HAS_ADDRESSES, -(MAGIC + HAS_ADDRESSES), ADDRESS, ADDRESS, 0, 0, ADDRESS + CODE];
-  const kernel = new Uint8Array(CODE + 16);
+  const kernel = new Uint8Array(SIZE);
   const view = new DataView(kernel.buffer);
   words.forEach((word, i) => {
     view.setUint32(i * 4, word >>> 0, true);
   });
-  // lidt [ADDRESS + CODE + 8] (six zero bytes); int3
-  kernel.set([0x0f, 0x01, 0x1d, 0x28, 0x00, 0x10, 0x00, 0xcc], CODE);
+  // mov ecx, rounds; dec ecx; jnz back; lidt [ADDRESS + SIZE - 8], where there are zeros; int3
+  kernel.set([0xb9, 0, 0, 0, 0, 0x49, 0x75, 0xfd, 0x0f, 0x01, 0x1d, SIZE - 8, 0x00, 0x10, 0x00, 0xcc], CODE);
+  view.setUint32(CODE + 1, rounds, true);
   return kernel;
 }
 
@@ -63,7 +78,7 @@ export async function recordCode(code: Code, folder: string): Promise<Map<string
     if (!isMain) await writeFile(join(folder, name.replace(/\.cjs$/, ".txt")), wrapBundle(contents));
   }
   const kernel = join(folder, "kernel");
-  await writeFile(kernel, endingKernel());
+  await writeFile(kernel, endingKernel(ROUNDS));
   const machine = ["-nodefaults", "-display", "none", "-bios", "none", "-kernel", kernel, "-no-reboot"];
   try {
     await execute(process.execPath, [join(folder, `${MAIN}.cjs`), ...machine], {

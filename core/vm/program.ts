@@ -7,6 +7,7 @@ import { startThread, type ThreadProgram } from "../assets.ts";
 import { messageOf, QemuError } from "../errors.ts";
 import { messageOptions, readCommandLine } from "../options/command-line.ts";
 import type { PluginHost } from "../plugin/host.ts";
+import { versionText } from "./version.ts";
 import type { Vm } from "./vm.ts";
 
 export interface ProgramEnvironment {
@@ -52,7 +53,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
   try {
     // The thread starts while the command line is read: that is a good part of the start-up time.
     if (!args.some((arg) => PRINTS.test(arg))) thread = startThread(threadProgram, THREAD_OPTIONS);
-    const line = await readCommandLine(args, host, { name, version: `${name} emulator version ${version}\n` });
+    const line = await readCommandLine(args, host, { name, version: versionText(name, version) });
     host.hooks.cmdline.call(args);
     if (line.kind === "text") {
       await new Promise((resolve) => process.stdout.write(line.text, resolve));

@@ -16,6 +16,8 @@ import type { Command } from "./watch.ts";
 export interface Emulator extends Column {
   /** The exact version, for the record. */
   readonly version: string;
+  /** The file that is all of it. */
+  readonly file?: string;
   /** The command that runs a machine, given QEMU's options for it. */
   command(args: readonly string[]): Command;
 }

@@ -28,6 +28,8 @@ export interface Guest {
   readonly title: string;
   /** It runs on v86 too. */
   readonly onV86: boolean;
+  /** It runs on the executable too: what it measures is not the same there. */
+  readonly onExecutable?: boolean;
   /** Fetches and builds what the guest needs. */
   prepare(context: Context): Promise<Run>;
 }

@@ -21,6 +21,7 @@ export const start: Guest = {
   id: "s",
   title: "start of the process to the firmware's first byte",
   onV86: false,
+  onExecutable: true,
   async prepare() {
     const quiet = ["-display", "none", "-serial", "null", "-monitor", "none", "-nic", "none"];
     return async (emulator) => {

@@ -2,7 +2,7 @@
  * The benchmark: the same guests on QEMU, on v86 where it can, and on qemu-next, in turns, several times; prints tables
  * of medians and of the ratios between them. What is missing (QEMU, v86, kernels, a compiler) is fetched into the cache.
  *
- *     npm run bench -- [--only e,a,c] [--runs 3] [--backend js --backend wasm] [--without v86] [--program FOLDER]
+ *     npm run bench -- [--only e,a,c] [--runs 3] [--backend js --backend wasm] [--without v86|executable] [--program FOLDER]
  *                  [--clock cpu] [--json FILE]
  *
  * The exit status is 1 when a guest failed, or did not compute the same on all.
@@ -21,10 +21,11 @@ import type { Guest, Measured } from "./guest.ts";
 import { boot, compute, workAmd64, workI386 } from "./linux.ts";
 import { bareLoops, start } from "./machines.ts";
 import { Results } from "./results.ts";
+import { executable, startUp } from "./startup.ts";
 import { type Clock, endAll } from "./watch.ts";
 
 /** In the order in which they run: the quick ones first. */
-const GUESTS: readonly Guest[] = [start, bareLoops, boot, compute, workAmd64, workI386, debianDisk];
+const GUESTS: readonly Guest[] = [startUp, start, bareLoops, boot, compute, workAmd64, workI386, debianDisk];
 
 interface Options {
   readonly guests: readonly Guest[];
@@ -39,7 +40,7 @@ interface Options {
 
 const usage = (message: string): QemuError =>
   new QemuError("bench-usage", message, {
-    hint: `usage: npm run bench -- [--only ${GUESTS.map(({ id }) => id).join(",")}] [--runs N] [--backend NAME]... [--without qemu|v86]... [--program FOLDER] [--clock wall|cpu] [--json FILE]`,
+    hint: `usage: npm run bench -- [--only ${GUESTS.map(({ id }) => id).join(",")}] [--runs N] [--backend NAME]... [--without qemu|v86|executable]... [--program FOLDER] [--clock wall|cpu] [--json FILE]`,
   });
 
 function readOptions(): Options {
@@ -78,7 +79,7 @@ function progress(text: string): void {
 }
 
 /** What there is to measure; reasons why one of the others is not there go to `missing`. */
-async function collectEmulators(options: Options, missing: string[]): Promise<Emulator[]> {
+async function collectEmulators(options: Options, binary: string, missing: string[]): Promise<Emulator[]> {
   const { guests, backends, without, program, clock } = options;
   const emulators: Emulator[] = [];
   const others = [
@@ -94,6 +95,9 @@ async function collectEmulators(options: Options, missing: string[]): Promise<Em
     }
   }
   for (const backend of backends) emulators.push(await ours(backend, program));
+  if (!without.includes("executable") && guests.some(({ onExecutable }) => onExecutable)) {
+    emulators.push(await executable(binary, program, progress));
+  }
   return emulators.map((emulator) => ({ ...emulator, command: (args) => ({ ...emulator.command(args), clock }) }));
 }
 
@@ -118,11 +122,13 @@ async function main(): Promise<void> {
   const [loadBefore] = loadavg();
   await fetchPackages("firmware", { progress });
   const missing: string[] = [];
-  const emulators = await collectEmulators(options, missing);
+  const emulators = await collectEmulators(options, files.path("qemu-next"), missing);
   const results = new Results(emulators);
   for (const guest of options.guests) {
     results.title(guest.id, guest.title);
-    const candidates = emulators.filter(({ name }) => name !== "v86" || guest.onV86);
+    const candidates = emulators.filter(
+      ({ name }) => (name !== "v86" || guest.onV86) && (name !== "executable" || guest.onExecutable),
+    );
     let run: Awaited<ReturnType<Guest["prepare"]>>;
     try {
       run = await guest.prepare({ path: files.path, progress });

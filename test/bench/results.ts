@@ -7,7 +7,7 @@
 
 import { geometricMean, median, spread } from "./statistics.ts";
 
-export type Unit = "s" | "ms" | "%" | "MiB";
+export type Unit = "s" | "ms" | "%" | "MiB" | "MB";
 
 export interface RowHead {
   readonly guest: string;
