@@ -17,8 +17,8 @@ const SEGMENTS = 8;
 /** Guest code is counted by lines of so many bytes, so that stores beside it cost little. */
 const LINE_SHIFT = 4;
 const LINES = 1 << (PAGE_SHIFT - LINE_SHIFT);
-/** Room after a block's code for the patch that leaves it early. */
-export const PATCH_ROOM = 48;
+/** Room from an instruction's code on for the patch that leaves the block there. */
+const PATCH_ROOM = 40;
 
 /** `incoming` of a block that nothing is linked to. */
 export const NO_EXITS: readonly number[] = [];
@@ -136,7 +136,9 @@ export class CodeCache {
 
   /** Takes a block whose code was written to where `room` said. */
   add(block: TranslationBlock): void {
-    this.#at = Math.ceil((block.codeEnd + PATCH_ROOM) / 8) * 8;
+    const { code, codeEnd, points } = block;
+    const patchable = points.length === 0 ? codeEnd : code + points[points.length - 2] + PATCH_ROOM;
+    this.#at = Math.max((codeEnd + 7) & ~7, patchable);
     this.#segments[this.#segment].push(block);
     this.#blocks.add(block);
     this.#changeParts(block, 1);

@@ -193,7 +193,6 @@ export class Optimizer {
   run(ir: IrBuilder): void {
     this.#forward(ir);
     this.#backward(ir);
-    this.#coalesce(ir);
     this.#compact(ir);
   }
 
@@ -459,9 +458,14 @@ export class Optimizer {
     const { op, d, a, b, c, e } = ir;
     this.#onlyLive(NOTHING);
     this.#startLabels(ir.labels);
+    const { insnOp, insnCcOp } = ir;
     let insn = ir.insns - 1;
+    let first = insn < 0 ? 0 : insnOp[insn];
     for (let i = ir.count - 1; i >= 0; i--) {
-      while (insn >= 0 && ir.insnOp[insn] > i) insn--;
+      while (i < first) {
+        insn--;
+        first = insn < 0 ? 0 : insnOp[insn];
+      }
       const code = op[i];
       const traits = TRAITS[code];
       keep[i] = KEEP;
@@ -494,7 +498,7 @@ export class Optimizer {
       if (effects === HELPER_READS_FLAGS) this.#addLive(ALL_FLAGS, ARCHITECTURAL_WORDS);
       else if (effects === HELPER_ANYTHING) this.#addLive(VISIBLE, WORDS);
       else if (traits & MAY_FAULT && effects === HELPER_CHECKS) {
-        this.#addLive(ARCHITECTURAL[insn < 0 ? CC_DYNAMIC : ir.insnCcOp[insn]], ARCHITECTURAL_WORDS);
+        this.#addLive(ARCHITECTURAL[insn < 0 ? CC_DYNAMIC : insnCcOp[insn]], ARCHITECTURAL_WORDS);
       }
       if ((code === OP_MOV || code === OP_EXT32U) && a[i] < CONST_BASE && !this.#isLive(a[i] >> 3)) keep[i] = LAST_USE;
       if (traits & READS_A) this.#use(a[i], traits & RESOLVES_A ? 0 : vector);
@@ -542,7 +546,7 @@ export class Optimizer {
         insnOp[insn++] = to;
         next = insn < insns ? insnOp[insn] : count;
       }
-      if (keep[i] === DROP) continue;
+      if (keep[i] === DROP || (keep[i] === LAST_USE && this.#coalesce(ir, i, to))) continue;
       if (to !== i) {
         op[to] = op[i];
         d[to] = d[i];
@@ -559,30 +563,26 @@ export class Optimizer {
 
   // ---- results straight into registers
 
-  /** `t = op; ...; r = t` becomes `r = op` when nothing between looks at r or can fault, and t is not wanted later. */
-  #coalesce(ir: IrBuilder): void {
+  /**
+   * `t = op; ...; r = t` becomes `r = op` when nothing between looks at r or can fault, and t is not wanted later: true
+   * if op `i` is such a copy, which needs to be no longer. The ops before it now end at `end`.
+   */
+  #coalesce(ir: IrBuilder, i: number, end: number): boolean {
     const { op, d, a } = ir;
-    const keep = this.#keep;
-    for (let i = 1; i < ir.count; i++) {
-      if (keep[i] !== LAST_USE) continue;
-      const from = a[i];
-      const to = d[i];
-      if (to >> 3 >= FIRST_TEMP || rank(from) >= rank(to)) continue;
-      const definition = this.#definition(ir, i, from, to);
-      if (definition < 0 || (op[i] !== OP_MOV && !(TRAITS[op[definition]] & ZERO_HIGH))) continue;
-      d[definition] = to;
-      for (let k = definition + 1; k < i; k++) if (keep[k] !== DROP) this.#rename(ir, k, from, to);
-      keep[i] = DROP;
-    }
+    const from = a[i];
+    const to = d[i];
+    if (to >> 3 >= FIRST_TEMP || rank(from) >= rank(to)) return false;
+    const definition = this.#definition(ir, end, from, to);
+    if (definition < 0 || (op[i] !== OP_MOV && !(TRAITS[op[definition]] & ZERO_HIGH))) return false;
+    d[definition] = to;
+    for (let k = definition + 1; k < end; k++) this.#rename(ir, k, from, to);
+    return true;
   }
 
-  /** The op before `i` that defines `from`, if `to` may take its place from there on. */
-  #definition(ir: IrBuilder, i: number, from: Value, to: Value): number {
+  /** The op before `end` that defines `from`, if `to` may take its place from there on. */
+  #definition(ir: IrBuilder, end: number, from: Value, to: Value): number {
     const { op, d } = ir;
-    let left = LOOK_BACK;
-    for (let k = i - 1; k >= 0 && left > 0; k--) {
-      if (this.#keep[k] === DROP) continue;
-      left--;
+    for (let k = end - 1; k >= 0 && k >= end - LOOK_BACK; k--) {
       const code = op[k];
       const traits = TRAITS[code];
       if (traits & CONTROL) return NOT_FOUND;

@@ -113,8 +113,17 @@ test("when code memory is full the oldest segment's blocks die, and no others", 
   const blocks = Array.from({ length: 200 }, (_, i) => add(0x10000 + i * 16, 16));
   assert.ok(blocks[0].dead);
   assert.not(blocks[199].dead);
-  assert.ok(cache.count > 20 && cache.count < 80, `${cache.count} live`);
+  const capacity = CODE_SIZE / BLOCK_CODE;
+  assert.ok(cache.count > capacity / 2 && cache.count <= capacity, `${cache.count} live`);
   for (const block of blocks) assert.is(cache.find(block.phys, 0), block.dead ? undefined : block);
+});
+
+test("the last instruction of a block can be patched to leave it", () => {
+  const { cache, add } = machine();
+  const { code } = add(0x5000, 10, { codeEnd: CODE + 32 });
+  assert.is(cache.room(BLOCK_CODE), code + 24 + 40);
+  assert.is(add(0x6000, 10).code, code + 64);
+  assert.is(cache.room(BLOCK_CODE), code + 64 + BLOCK_CODE);
 });
 
 test("an op belongs to a block and a guest instruction", () => {
