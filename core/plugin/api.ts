@@ -58,6 +58,7 @@ export type { DeviceNode, Machine, MachineRuntime, MachineType } from "../machin
 export type { AddressRegion, AddressSpace } from "../memory/address-space.ts";
 export type { Dma } from "../memory/dma.ts";
 export { ArrayDma } from "../memory/dma.ts";
+export type { MachineOptions } from "../options/machine-options.ts";
 export { parseProperties } from "../options/properties.ts";
 export type { Accessors, Field, Fields, SavedFields, SavedState, State, StateSchema } from "../state/state.ts";
 export {
@@ -75,7 +76,8 @@ export {
   u32,
   u64,
 } from "../state/state.ts";
-export type { Hooks, Registrations, Registry, RegistryName } from "./hooks.ts";
+export type { RunState } from "../vm/protocol.ts";
+export type { Hooks, MomentName, Moments, Registrations, Registry, RegistryName } from "./hooks.ts";
 export { PluginHost } from "./host.ts";
 export type { Core, Host, Plugin } from "./plugin.ts";
 export { PLUGIN_API } from "./plugin.ts";

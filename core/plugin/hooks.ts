@@ -8,8 +8,10 @@ import { HookMap, SyncBailHook, SyncHook } from "tapable";
 import type { Accelerator } from "../accel.ts";
 import type { BlockFormat, BlockProtocol } from "../block/driver.ts";
 import type { ChardevType } from "../char/chardev.ts";
-import type { DeviceType } from "../device.ts";
+import type { DeviceType, ShutdownCause } from "../device.ts";
 import type { MachineType } from "../machine.ts";
+import type { MachineOptions } from "../options/machine-options.ts";
+import type { RunState } from "../vm/protocol.ts";
 
 /** One registry: the tap answers with the thing itself. */
 export type Registry<T> = HookMap<SyncBailHook<[], T>>;
@@ -27,12 +29,26 @@ export interface Registrations {
 
 export type RegistryName = keyof Registrations;
 
-export interface Hooks extends Readonly<{ [K in RegistryName]: Registry<Registrations[K]> }> {
-  /** After the command line was read, before anything is made. */
-  readonly cmdline: SyncHook<[readonly string[]]>;
-  /** The process is about to end. */
-  readonly shutdown: SyncHook<[]>;
+/** What each moment tells. They happen in the I/O thread. */
+export interface Moments {
+  /** The command line was read (its words), and nothing is made yet. */
+  readonly cmdline: [words: readonly string[]];
+  /** The machine is assembled, and does not run yet. */
+  readonly machineInit: [options: MachineOptions];
+  /** It starts to run, is paused, suspended, has powered off. */
+  readonly vmStateChange: [state: RunState];
+  /** It was reset, and why. */
+  readonly reset: [cause: ShutdownCause];
+  /** The program is about to end; everything is written out and closed. */
+  readonly shutdown: [];
 }
+
+export type MomentName = keyof Moments;
+
+export const MOMENT_NAMES: readonly MomentName[] = ["cmdline", "machineInit", "vmStateChange", "reset", "shutdown"];
+
+export type Hooks = Readonly<{ [K in RegistryName]: Registry<Registrations[K]> }> &
+  Readonly<{ [K in MomentName]: SyncHook<Moments[K]> }>;
 
 export const REGISTRY_NAMES: readonly RegistryName[] = [
   "accelerator",
@@ -66,7 +82,10 @@ export function createHooks(): Hooks {
     blockDriver: registry<BlockFormat>(),
     blockProtocol: registry<BlockProtocol>(),
     display: registry<unknown>(),
-    cmdline: new SyncHook<[readonly string[]]>(["args"]),
-    shutdown: new SyncHook<[]>(),
+    cmdline: new SyncHook<Moments["cmdline"]>(["words"]),
+    machineInit: new SyncHook<Moments["machineInit"]>(["options"]),
+    vmStateChange: new SyncHook<Moments["vmStateChange"]>(["state"]),
+    reset: new SyncHook<Moments["reset"]>(["cause"]),
+    shutdown: new SyncHook<Moments["shutdown"]>(),
   });
 }

@@ -3,8 +3,9 @@
  * look-up loads the one that says it provides the name, and only that one.
  */
 
+import type { SyncHook } from "tapable";
 import type { Properties } from "../device.ts";
-import { messageOf, QemuError } from "../errors.ts";
+import { type ErrorContext, messageOf, QemuError } from "../errors.ts";
 import { withOption } from "../options/keyval.ts";
 import { didYouMean } from "../options/near.ts";
 import { parseProperties } from "../options/properties.ts";
@@ -12,6 +13,9 @@ import { guard } from "./guard.ts";
 import {
   createHooks,
   type Hooks,
+  MOMENT_NAMES,
+  type MomentName,
+  type Moments,
   REGISTRY_LABELS,
   REGISTRY_NAMES,
   type Registrations,
@@ -43,6 +47,8 @@ export interface ForeignPlugin extends Settings {
   limit(apply: () => void | Promise<void>): Promise<void>;
 }
 
+type Moment = SyncHook<unknown[]>;
+
 const TRACE_HINT = "'-trace' shows where in the plugin";
 
 export class PluginHost {
@@ -62,6 +68,8 @@ export class PluginHost {
   #calling = "";
 
   constructor() {
+    const note = (tap: { readonly name: string }): void => void (this.#calling = tap.name);
+    for (const moment of MOMENT_NAMES) (this.hooks[moment] as Moment).intercept({ tap: note });
     for (const kind of REGISTRY_NAMES) {
       const names = new Set<string>();
       this.#registered.set(kind, names);
@@ -69,7 +77,7 @@ export class PluginHost {
         factory: (key, hook) => {
           names.add(String(key));
           hook.intercept({
-            tap: (tap) => void (this.#calling = tap.name),
+            tap: note,
             register: (tap) => {
               this.#checkTap(`${kind}:${String(key)}`, hook.taps[0]?.name, tap.name);
               return tap;
@@ -185,17 +193,27 @@ export class PluginHost {
       const foreign = thing === undefined ? undefined : this.#foreignName(`${kind}:${name}`);
       return foreign === undefined ? thing : guard(foreign, kind, name, thing);
     } catch (cause) {
-      if (cause instanceof QemuError) throw cause;
-      throw new QemuError(
-        "plugin-tap",
-        `plugin '${this.#calling}' failed in its hook ${kind} for '${name}': ${messageOf(cause)}`,
-        {
-          cause,
-          context: { plugin: this.#calling, hook: `${kind}:${name}`, option },
-          hint: this.#foreign.has(this.#calling) ? TRACE_HINT : undefined,
-        },
-      );
+      throw this.#tapFailure(`${kind} for '${name}'`, cause, { hook: `${kind}:${name}`, option });
     }
+  }
+
+  /** Tells the plugins in use of a moment. */
+  tell<K extends MomentName>(moment: K, ...args: Moments[K]): void {
+    try {
+      (this.hooks[moment] as Moment).call(...args);
+    } catch (cause) {
+      throw this.#tapFailure(moment, cause, { hook: moment });
+    }
+  }
+
+  #tapFailure(hook: string, cause: unknown, context: ErrorContext): QemuError {
+    if (cause instanceof QemuError) return cause;
+    const plugin = this.#calling;
+    return new QemuError("plugin-tap", `plugin '${plugin}' failed in its hook ${hook}: ${messageOf(cause)}`, {
+      cause,
+      context: { plugin, ...context },
+      hint: TRACE_HINT,
+    });
   }
 
   /** The plugin that registered a thing, when it did not come with the program. */

@@ -54,7 +54,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     // The thread starts while the command line is read: that is a good part of the start-up time.
     if (!args.some((arg) => PRINTS.test(arg))) thread = startThread(threadProgram, THREAD_OPTIONS);
     const line = await readCommandLine(args, host, { name, version: versionText(name, version) });
-    host.hooks.cmdline.call(args);
+    host.tell("cmdline", args);
     if (line.kind === "text") {
       await new Promise((resolve) => process.stdout.write(line.text, resolve));
       return 0;
@@ -78,7 +78,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     thread ??= startThread(threadProgram, THREAD_OPTIONS);
     vm = await Vm.start({ host, thread, version, inform, announce, report }, line);
     const status = await vm.ended;
-    host.hooks.shutdown.call();
+    host.tell("shutdown");
     return status;
   } catch (error) {
     say(formatError(name, error, trace));

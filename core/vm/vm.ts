@@ -23,6 +23,7 @@ import type { BlockPlan } from "../options/drives.ts";
 import { withOption } from "../options/keyval.ts";
 import type { MachineOptions } from "../options/machine-options.ts";
 import { parseProperties } from "../options/properties.ts";
+import type { MomentName, Moments } from "../plugin/hooks.ts";
 import type { PluginHost } from "../plugin/host.ts";
 import { Doorbell } from "../thread/doorbell.ts";
 import { createMailboxPlan, type Json, Mailbox, type Message } from "../thread/mailbox.ts";
@@ -124,6 +125,7 @@ export class Vm {
         vm.#pidFile = line.io.pidFile;
       }
       await vm.#startThread();
+      host.tell("machineInit", vm.options);
       if (!vm.options.startPaused) await vm.#mailbox.request("start");
       for (const monitor of vm.#monitors) monitor.start();
     } catch (error) {
@@ -318,6 +320,10 @@ export class Vm {
       }
       case "state":
         this.state = (json as unknown as MachineNotes["state"]).state;
+        this.#tell("vmStateChange", this.state);
+        break;
+      case "reset":
+        this.#tell("reset", (json as unknown as MachineNotes["reset"]).cause);
         break;
       case "shutdown":
         if (!this.options.noShutdown) void this.quit(0);
@@ -329,6 +335,14 @@ export class Vm {
         if (panicAction === "pause") this.#mailbox.request("panicked").catch(() => {});
         else if (panicAction !== "none") void this.quit(panicAction === "exit-failure" ? 1 : 0);
         break;
+    }
+  }
+
+  #tell<K extends MomentName>(moment: K, ...args: Moments[K]): void {
+    try {
+      this.environment.host.tell(moment, ...args);
+    } catch (error) {
+      this.#fail(error as Error);
     }
   }
 

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { REGISTRY_NAMES } from "../../core/plugin/hooks.ts";
+import { MOMENT_NAMES, REGISTRY_NAMES } from "../../core/plugin/hooks.ts";
 import { PLUGIN_API } from "../../core/plugin/plugin.ts";
 import { scratchFolder } from "../core/plugin/packages.ts";
 
@@ -63,8 +63,8 @@ test("its test passes", () => {
   assert.match(stripVTControlCharacters(stdout), /Passed: +2\n/);
 });
 
-test("every registry is in the reference", () => {
-  for (const name of REGISTRY_NAMES) assert.match(GUIDE, new RegExp(`^\\| \`${name}\` \\|`, "m"));
+test("every hook is in the reference", () => {
+  for (const name of [...REGISTRY_NAMES, ...MOMENT_NAMES]) assert.match(GUIDE, new RegExp(`^\\| \`${name}\` \\|`, "m"));
 });
 
 test.after(() => files.remove());

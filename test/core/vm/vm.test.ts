@@ -251,6 +251,38 @@ test("what goes wrong is one message and status 1", async () => {
   );
 });
 
+test("plugins hear of the moments; one that fails in them is named", async () => {
+  const plugin = join(directory, "moments.cjs");
+  writeFileSync(
+    plugin,
+    `const MOMENTS = ["cmdline", "machineInit", "vmStateChange", "reset", "shutdown"];
+    module.exports = { name: "moments", api: 1, options: { fail: { type: "str" } }, apply({ hooks, options }) {
+      for (const moment of MOMENTS) hooks[moment].tap("moments", (what) => {
+        if (moment === options.fail) throw new Error("no luck");
+        process.stderr.write(moment + " " + (typeof what === "string" ? what : typeof what) + "\\n");
+      });
+    } };`,
+  );
+  const vm = start("-nographic", "-plugin", plugin, "-no-shutdown", "-monitor", "stdio", "-serial", "null");
+  await vm.expect("(qemu) ");
+  await reach(vm, "running");
+  vm.type("system_reset\n");
+  await vm.expect("(qemu) ");
+  vm.type("quit\n");
+  const { status, stderr } = await end(vm);
+  assert.is(status, 0);
+  const [cmdline, init, running, reset, ...rest] = stderr.trimEnd().split("\n");
+  assert.equal([cmdline, init, running], ["cmdline object", "machineInit object", "vmStateChange running"]);
+  assert.is(reset, "reset host-qmp-system-reset");
+  assert.is(rest.at(-1), "shutdown undefined");
+  for (const moment of ["cmdline", "machineInit", "vmStateChange", "shutdown"]) {
+    const failing = start("-nographic", "-no-reboot", "-plugin", `${plugin},fail=${moment}`, "-M", "fake,act=triple");
+    const { status, stderr } = await end(failing);
+    assert.is(status, 1, moment);
+    assert.match(stderr, new RegExp(`plugin 'moments' failed in its hook ${moment}: no luck\n'-trace' shows`));
+  }
+});
+
 test("a reader that goes away is an error", async () => {
   const vm = start("-nographic");
   await vm.expect("up\n");
