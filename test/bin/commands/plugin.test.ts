@@ -1,3 +1,4 @@
+// @timeout 180
 /** `qemu-next plugin` as a user calls it, with an npm that may not ask any registry. */
 
 import { spawnSync } from "node:child_process";

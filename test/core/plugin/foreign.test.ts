@@ -1,3 +1,4 @@
+// @timeout 120
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as api from "../../../core/plugin/api.ts";
