@@ -139,7 +139,7 @@ class Generator {
       if (position === 0) code.i64(~mask, -1);
       else code.i64(~(mask << position), -1);
       code.op(W.i64_and);
-      if (form === "immediate") this.immediate("l");
+      if (form !== "slots") this.immediate("l");
       else this.operand(6, "l");
       code.i64(mask, 0).op(W.i64_and);
       if (position > 0) code.i64(position, 0).op(W.i64_shl);
@@ -149,7 +149,13 @@ class Generator {
       code.op(...row.wasm!);
     }
     this.storeResult(result);
+    if (form === "immediateFlags") this.setFlagsOp();
     this.advance(words);
+  }
+
+  /** ccOp becomes the number in b. */
+  setFlagsOp(): void {
+    this.code.get(ENV_LOCAL).get(PC).memory(W.i64_load16_u, 6).memory(W.i64_store, ENV.ccOp);
   }
 
   pushOperands(row: OpRow, operands: string, form: string): void {
@@ -160,7 +166,7 @@ class Generator {
     }
     this.operand(4, operands[0]);
     if (operands.length === 2) {
-      if (form === "immediate") this.immediate(operands[1]);
+      if (form !== "slots") this.immediate(operands[1]);
       else this.operand(6, operands[1]);
     }
   }
@@ -171,6 +177,7 @@ class Generator {
     if (form === "immediate") this.immediate("l");
     else this.operand(4, type);
     this.storeResult(type);
+    if (form === "slotsFlags") this.setFlagsOp();
     this.advance(words);
   }
 
@@ -191,7 +198,7 @@ class Generator {
     const { code } = this;
     if (bits === 32) {
       if (form !== "index") this.operand(4, "i");
-      if (form !== "base") {
+      if (form === "index" || form === "baseIndex") {
         this.operand(6, "i");
         code.get(PC).memory(W.i32_load, 12).op(W.i32_shl);
         if (form === "baseIndex") code.op(W.i32_add);
@@ -200,7 +207,7 @@ class Generator {
       return;
     }
     if (form !== "index") this.operand(4, "l");
-    if (form !== "base") {
+    if (form === "index" || form === "baseIndex") {
       this.operand(6, "l");
       code.get(PC).memory(W.i64_load32_u, 12).op(W.i64_shl);
       if (form === "baseIndex") code.op(W.i64_add);
@@ -218,7 +225,7 @@ class Generator {
   /** Puts the guest address into `address`, and the TLB comparison's outcome on the stack. */
   probe({ row, form, addressBits }: InterpOp, tag: number): void {
     const { code } = this;
-    if (addressBits === undefined) this.operand(4, "l");
+    if (addressBits === undefined || form === "advance") this.operand(4, "l");
     else this.effectiveAddress(form, addressBits);
     const size = row.size!;
     code.tee(this.address).i64(7, 0).op(W.i64_shr_u, W.i32_wrap_i64);
@@ -269,6 +276,13 @@ class Generator {
       code.memory(W.i64_store);
     }
     code.end();
+    if (op.form === "advance") {
+      this.slotAddress(6);
+      this.operand(6, "l");
+      code.get(PC).memory(W.i64_load32_s, 8).op(W.i64_add);
+      if (op.addressBits === 32) code.op(W.i32_wrap_i64, W.i64_extend_i32_u);
+      code.memory(W.i64_store);
+    }
     this.advance(op.words);
   }
 
@@ -294,6 +308,10 @@ class Generator {
     }
     this.checkFault();
     code.end();
+    if (op.form === "update") {
+      this.slotAddress(6);
+      code.get(this.address).memory(W.i64_store);
+    }
     this.advance(op.words);
   }
 
@@ -351,8 +369,18 @@ class Generator {
     code.end();
   }
 
-  exitChain(): void {
+  /** Moves rip on where the exit's form says so. */
+  moveRip({ form }: InterpOp): void {
+    if (form !== "jump64" && form !== "jump32") return;
     const { code } = this;
+    code.get(ENV_LOCAL).get(ENV_LOCAL).memory(W.i64_load, ENV.rip).get(PC).memory(W.i64_load32_s, 4).op(W.i64_add);
+    if (form === "jump32") code.op(W.i32_wrap_i64, W.i64_extend_i32_u);
+    code.memory(W.i64_store, ENV.rip);
+  }
+
+  exitChain(op: InterpOp): void {
+    const { code } = this;
+    this.moveRip(op);
     this.account();
     code.get(PC).memory(W.i32_load, 8).tee(this.target).if();
     this.countDown(PC, 12);
@@ -389,11 +417,12 @@ class Generator {
     code.get(this.target).set(PC).brTo(this.next);
   }
 
-  exitLookup({ form }: InterpOp): void {
+  exitLookup(op: InterpOp): void {
     const { code } = this;
+    this.moveRip(op);
     this.account();
     this.loadTlb();
-    if (form === "history") this.noteTarget();
+    if (op.form === "history") this.noteTarget();
     code.get(ENV_LOCAL).memory(W.i64_load, ENV.rip).get(ENV_LOCAL).memory(W.i64_load, segBaseOffset(CS_SEGMENT));
     code.op(W.i64_add).tee(this.address).i64(7, 0).op(W.i64_shr_u, W.i32_wrap_i64);
     code
@@ -470,7 +499,7 @@ class Generator {
       case "condBranch":
         return this.condBranch(row, op);
       case "exit":
-        if (row.name === "exit_chain") return this.exitChain();
+        if (row.name === "exit_chain") return this.exitChain(op);
         return row.name === "exit_lookup" ? this.exitLookup(op) : this.exitMain();
       case "region":
         return this.region();

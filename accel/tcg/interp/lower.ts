@@ -13,6 +13,7 @@ const MOV_IMMEDIATE = interpOpcode("mov", "immediate");
 /** Opcode of the instruction that runs a compiled region. */
 export const REGION_OPCODE = interpOpcode("region", "slots");
 const LOOKUP_WITH_HISTORY = interpOpcode("exit_lookup", "history");
+const MOV_AND_FLAGS = interpOpcode("mov", "slotsFlags");
 
 // Kinds of ops as numbers.
 const LABEL = 0;
@@ -54,6 +55,29 @@ const IMMEDIATE_FORM = Int16Array.from(OP_ROWS, ({ kind, name, signature }) =>
     ? interpOpcode(name, "immediate")
     : -1,
 );
+const FLAGS_FORM = Int16Array.from(OP_ROWS, ({ kind, name }, op) =>
+  kind === "pure" && IMMEDIATE_FORM[op] >= 0 ? interpOpcode(name, "immediateFlags") : -1,
+);
+/** Of the exits that a jump may be part of, by the op that computes the target. */
+const JUMP_FORM = {
+  [OP.lea64]: {
+    [OP.exit_chain]: interpOpcode("exit_chain", "jump64"),
+    [OP.exit_lookup]: interpOpcode("exit_lookup", "jump64"),
+  },
+  [OP.lea32]: {
+    [OP.exit_chain]: interpOpcode("exit_chain", "jump32"),
+    [OP.exit_lookup]: interpOpcode("exit_lookup", "jump32"),
+  },
+};
+/** Pushes and pops, by the op that computes the address. */
+const PUSH = {
+  [OP.lea64]: { store: OP.st64, form: interpOpcode("st64", "update", 64) },
+  [OP.lea32]: { store: OP.st32, form: interpOpcode("st32", "update", 32) },
+};
+const POP = {
+  [OP.lea64]: { load: OP.ld64, form: interpOpcode("ld64", "advance", 64) },
+  [OP.lea32]: { load: OP.ld32u, form: interpOpcode("ld32u", "advance", 32) },
+};
 const BASE = 0;
 const INDEX = 1;
 const BASE_INDEX = 2;
@@ -83,6 +107,9 @@ export class Lowerer {
   #fixups = 0;
   #at = 0;
   #constSlot = 0;
+  /** The guest instruction that begins next, and whether the present one has stored something so far. */
+  #insn = 0;
+  #stored = false;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#u16 = new Uint16Array(buffer, 0, buffer.byteLength >>> 1);
@@ -98,13 +125,19 @@ export class Lowerer {
     this.#at = address;
     this.historyAt = 0;
     this.#fixups = 0;
-    const { op, count } = ir;
-    for (let i = 0; i < count; i++) {
+    this.#insn = 0;
+    const { count } = ir;
+    for (let i = 0; i < count; ) {
       this.#constSlot = 0;
       const start = this.#at;
-      opAddress[i] = start;
-      if (KIND[op[i]] === LEA && i + 1 < count && this.#fuseLoad(ir, i)) opAddress[++i] = start;
-      else this.#lowerOp(ir, i, insns);
+      this.#pass(ir, i);
+      let merged = this.#fuse(ir, i, insns);
+      if (merged === 0) this.#lowerOp(ir, i, insns);
+      opAddress[i++] = start;
+      for (; merged > 0; merged--) {
+        this.#pass(ir, i);
+        opAddress[i++] = start;
+      }
     }
     opAddress[count] = this.#at;
     for (let i = 0; i < this.#fixups; i++) {
@@ -181,19 +214,117 @@ export class Lowerer {
     this.#fixupLabel[index] = label;
   }
 
-  /** An address computation followed by the only access that uses it becomes one instruction. */
-  #fuseLoad(ir: IrBuilder, i: number): boolean {
-    const { op, d, a, b, c, e, count } = ir;
+  /** Keeps up with guest instructions: op `i` is lowered. */
+  #pass(ir: IrBuilder, i: number): void {
+    while (this.#insn < ir.insns && ir.insnOp[this.#insn] <= i) {
+      this.#insn++;
+      this.#stored = false;
+    }
+    const kind = KIND[ir.op[i]];
+    if (kind === STORE || kind === CALL) this.#stored = true;
+  }
+
+  /** Whether op `i`, which comes soon, begins a guest instruction. */
+  #begins({ insns, insnOp }: IrBuilder, i: number): boolean {
+    let insn = this.#insn;
+    while (insn < insns && insnOp[insn] < i) insn++;
+    return insn < insns && insnOp[insn] === i;
+  }
+
+  /**
+   * Whether op `i`, which comes next, may be part of the same instruction as the one before. Where the guest instruction
+   * before may have changed the block's own code, the next one needs an address of its own to leave at.
+   */
+  #joins(ir: IrBuilder, i: number): boolean {
+    return i < ir.count && !(this.#stored && this.#begins(ir, i));
+  }
+
+  /** Makes one instruction of op `i` and some that follow it; returns how many those are. */
+  #fuse(ir: IrBuilder, i: number, insns: number): number {
+    switch (KIND[ir.op[i]]) {
+      case LEA:
+        if (this.#fuseJump(ir, i, insns)) return 1;
+        if (this.#fusePush(ir, i)) return 2;
+        return this.#fuseAccess(ir, i) ? 1 : 0;
+      case LOAD:
+        return this.#fusePop(ir, i) ? 1 : 0;
+      case MOV:
+        return this.#fuseMov(ir, i) ? 1 : 0;
+      case PURE:
+        return this.#fuseFlags(ir, i) ? 1 : 0;
+      default:
+        return 0;
+    }
+  }
+
+  /** rip + displacement, and an exit. */
+  #fuseJump(ir: IrBuilder, i: number, insns: number): boolean {
+    const { op, d, a, b, e } = ir;
+    const form = this.#joins(ir, i + 1) ? JUMP_FORM[op[i]]?.[op[i + 1]] : undefined;
+    if (form === undefined || d[i] !== ENV.rip || a[i] !== ENV.rip || b[i] !== NONE) return false;
+    this.#word(form, insns, e[i] & 0xffff, e[i] >>> 16);
+    if (op[i + 1] === OP.exit_chain) this.#pair(0, this.hotCount);
+    return true;
+  }
+
+  /** t = a + displacement; store at t; b = t. */
+  #fusePush(ir: IrBuilder, i: number): boolean {
+    const { op, d, a, b, e } = ir;
+    const row = PUSH[op[i]];
+    const address = d[i];
+    if (i + 2 >= ir.count || op[i + 1] !== row.store || a[i + 1] !== address || b[i + 1] === address) return false;
+    if (op[i + 2] !== OP.mov || a[i + 2] !== address || address < ENV.temps) return false;
+    if (b[i] !== NONE || a[i] === NONE || a[i] >= CONST_BASE) return false;
+    if (this.#begins(ir, i + 2) || usedFrom(ir, i + 3, address)) return false;
+    this.#word(row.form, this.#slot(ir, b[i + 1]), a[i], d[i + 2]);
+    this.#pair(e[i], 0);
+    return true;
+  }
+
+  /** A load, and an addition to a slot, often that of its address. */
+  #fusePop(ir: IrBuilder, i: number): boolean {
+    const { op, d, a, b, e } = ir;
+    const row = i + 1 < ir.count ? POP[op[i + 1]] : undefined;
+    if (!row || op[i] !== row.load || a[i] >= CONST_BASE || this.#begins(ir, i + 1)) return false;
+    if (b[i + 1] !== NONE || a[i + 1] !== d[i + 1] || d[i] === d[i + 1]) return false;
+    this.#word(row.form, d[i], a[i], d[i + 1]);
+    this.#pair(e[i + 1], 0);
+    return true;
+  }
+
+  /** A copy and a constant for ccOp, in either order. */
+  #fuseMov(ir: IrBuilder, i: number): boolean {
+    if (!this.#joins(ir, i + 1) || ir.op[i] !== OP.mov || ir.op[i + 1] !== OP.mov) return false;
+    const flags = isFlagsOp(ir, i + 1) ? i + 1 : isFlagsOp(ir, i) ? i : -1;
+    const copy = flags === i ? i + 1 : i;
+    const { d, a } = ir;
+    if (flags < 0 || a[copy] >= CONST_BASE || a[copy] === ENV.ccOp || d[copy] === ENV.ccOp) return false;
+    this.#word(MOV_AND_FLAGS, d[copy], a[copy], ir.constLow[a[flags] - CONST_BASE]);
+    return true;
+  }
+
+  /** A computation with a constant, and a constant for ccOp. */
+  #fuseFlags(ir: IrBuilder, i: number): boolean {
+    const { op, d, a, b } = ir;
+    const form = FLAGS_FORM[op[i]];
+    if (form < 0 || b[i] < CONST_BASE || a[i] >= CONST_BASE || d[i] === ENV.ccOp) return false;
+    if (!this.#joins(ir, i + 1) || !isFlagsOp(ir, i + 1)) return false;
+    this.#word(form, d[i], a[i], ir.constLow[a[i + 1] - CONST_BASE]);
+    this.#pair(ir.constLow[b[i] - CONST_BASE], ir.constHigh[b[i] - CONST_BASE]);
+    return true;
+  }
+
+  /** An address computation followed by the only access that uses it. */
+  #fuseAccess(ir: IrBuilder, i: number): boolean {
+    const { op, d, a, b, c, e } = ir;
     const next = i + 1;
+    if (next >= ir.count) return false;
     const kind = KIND[op[next]];
     const address = d[i];
     if ((kind !== LOAD && kind !== STORE) || a[next] !== address || address < ENV.temps) return false;
     if (kind === STORE && b[next] === address) return false;
     if (a[i] >= CONST_BASE || b[i] >= CONST_BASE) return false;
-    for (let k = next + 1; k < count; k++) {
-      if (a[k] === address || b[k] === address || c[k] === address || e[k] === address) return false;
-      if (d[k] === address) break;
-    }
+    if (!(kind === LOAD && d[next] === address) && usedFrom(ir, next + 1, address)) return false;
     const form = ADDRESS_FORMS[op[next] * 8 + (op[i] === OP.lea64 ? 4 : 0) + formOf(a[i], b[i])];
     const value = kind === STORE ? this.#slot(ir, b[next]) : d[next];
     this.#word(form, value, Math.max(a[i], 0), Math.max(b[i], 0));
@@ -286,6 +417,20 @@ export class Lowerer {
     this.#word(immediate ? IMMEDIATE_FORM[op] : SLOT_FORM[op], d, left, right);
     if (immediate) this.#pair(ir.constLow[b - CONST_BASE], ir.constHigh[b - CONST_BASE]);
   }
+}
+
+/** Whether op `i` gives ccOp a constant. */
+function isFlagsOp(ir: IrBuilder, i: number): boolean {
+  return ir.op[i] === OP.mov && ir.d[i] === ENV.ccOp && ir.a[i] >= CONST_BASE;
+}
+
+/** Whether an op from `from` on uses a temporary before one writes it. */
+function usedFrom({ a, b, c, d, e, count }: IrBuilder, from: number, slot: Value): boolean {
+  for (let k = from; k < count; k++) {
+    if (a[k] === slot || b[k] === slot || c[k] === slot || e[k] === slot) return true;
+    if (d[k] === slot) return false;
+  }
+  return false;
 }
 
 /** BASE, INDEX or BASE_INDEX. */

@@ -20,7 +20,17 @@ export type Form =
   | "index"
   | "baseIndex"
   /** A look-up that notes its target. */
-  | "history";
+  | "history"
+  /** An exit that first moves rip on, by the displacement in a and b; addresses have 64 or 32 bits. */
+  | "jump64"
+  | "jump32"
+  /** What "slots" or "immediate" does, and then ccOp becomes b. */
+  | "slotsFlags"
+  | "immediateFlags"
+  /** A store at a + displacement, whose address then goes into b. */
+  | "update"
+  /** A load at a, which then adds the displacement to b. */
+  | "advance";
 
 export interface InterpOp {
   readonly row: OpRow;
@@ -32,6 +42,8 @@ export interface InterpOp {
 
 /** An exit whose target is computed remembers where it led: addresses (8 bytes each) after its first word. */
 export const HISTORY = 8;
+
+const STACK_FORM = { store: "update", load: "advance" } as const;
 
 const list: InterpOp[] = [];
 const index = new Map<string, number>();
@@ -52,11 +64,15 @@ for (const row of OP_ROWS) {
     case "pure":
     case "condBranch":
       add({ row, form: "slots", words: 1 });
-      if (/^[il]=(ii|ll)$/.test(row.signature ?? "")) add({ row, form: "immediate", words: 2 });
+      if (!/^[il]=(ii|ll)$/.test(row.signature ?? "")) break;
+      add({ row, form: "immediate", words: 2 });
+      if (row.kind === "pure") add({ row, form: "immediateFlags", words: 2 });
       break;
     case "mov":
       add({ row, form: "slots", words: 1 });
-      if (row.name === "mov") add({ row, form: "immediate", words: 2 });
+      if (row.name !== "mov") break;
+      add({ row, form: "immediate", words: 2 });
+      add({ row, form: "slotsFlags", words: 1 });
       break;
     case "lea":
       for (const form of ["base", "index", "baseIndex"] as const) add({ row, form, words: 2 });
@@ -68,6 +84,11 @@ for (const row of OP_ROWS) {
         // A store's value takes the place of d, so the forms are the same.
         for (const addressBits of [32, 64] as const) add({ row, form, addressBits, words: 2 });
       }
+      // Pushes and pops.
+      if (row.name === "st64" || row.name === "ld64")
+        add({ row, form: STACK_FORM[row.kind], addressBits: 64, words: 2 });
+      if (row.name === "st32" || row.name === "ld32u")
+        add({ row, form: STACK_FORM[row.kind], addressBits: 32, words: 2 });
       break;
     case "select":
     case "call":
@@ -75,6 +96,8 @@ for (const row of OP_ROWS) {
       break;
     case "exit":
       add({ row, form: "slots", words: row.name === "exit_chain" ? 2 : 1 });
+      if (row.name === "exit_main") break;
+      for (const form of ["jump64", "jump32"] as const) add({ row, form, words: row.name === "exit_chain" ? 2 : 1 });
       if (row.name === "exit_lookup") add({ row, form: "history", words: 1 + HISTORY });
       break;
     default:
