@@ -287,7 +287,7 @@ export class CodeCache {
     }
     const { blocks, lines } = code;
     // Another part of it may have entered it already, as the last one.
-    if (blocks[blocks.length - 1] !== block) blocks.push(block);
+    if (blocks.length === 0 || blocks[blocks.length - 1] !== block) blocks.push(block);
     countLines(lines, address, length, 1);
   }
 
