@@ -2,7 +2,7 @@
 
 import { versionText } from "../core/vm/version.ts";
 import manifest from "../package.json" with { type: "json" };
-import { findCommand } from "./commands.ts";
+import { COMMANDS, findCommand } from "./commands.ts";
 
 const NAME = "qemu-next";
 const { version } = manifest;
@@ -17,7 +17,7 @@ async function runMachine(args: readonly string[]): Promise<number> {
   ]);
   const host = new PluginHost();
   for (const plugin of FIRST_PARTY) host.offer(plugin);
-  return runProgram(args, { name: NAME, version, host, threadProgram: MACHINE_THREAD });
+  return runProgram(args, { name: NAME, version, commands: COMMANDS, host, threadProgram: MACHINE_THREAD });
 }
 
 /** Whoever reads what is printed may stop reading. */

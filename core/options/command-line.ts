@@ -14,7 +14,16 @@ import type { PluginHost } from "../plugin/host.ts";
 import { findMachineChardevs, readCharacters } from "./characters.ts";
 import { type ChardevPlan, ChardevPlans } from "./chardevs.ts";
 import { type BlockPlan, DrivePlans } from "./drives.ts";
-import { acceleratorHelp, cpuHelp, deviceHelp, listHelp, machineHelp, programHelp, propertyHelp } from "./help.ts";
+import {
+  acceleratorHelp,
+  cpuHelp,
+  deviceHelp,
+  listHelp,
+  machineHelp,
+  type Program,
+  programHelp,
+  propertyHelp,
+} from "./help.ts";
 import { parseKeyValues, toRecord, wantsHelp, withOption } from "./keyval.ts";
 import { lex } from "./lexer.ts";
 import type { BootOptions, FirmwareRequest, MachineOptions, UserDevice } from "./machine-options.ts";
@@ -63,12 +72,6 @@ export type CommandLine =
 
 type MachineLine = Extract<CommandLine, { kind: "machine" }>;
 
-export interface Program {
-  readonly name: string;
-  /** The text of -version, ended by a newline. */
-  readonly version: string;
-}
-
 /** Reads --trace and -msg ahead of everything else. */
 export function messageOptions(args: readonly string[]): MessageOptions {
   const at = args.findIndex((arg) => /^--?msg$/.test(arg));
@@ -85,7 +88,7 @@ export async function readCommandLine(
 ): Promise<CommandLine> {
   const options = lex(args, OPTIONS);
   for (const { name } of options) {
-    if (name === "h") return { kind: "text", text: programHelp(program.version, program.name, OPTION_SECTIONS) };
+    if (name === "h") return { kind: "text", text: programHelp(program, OPTION_SECTIONS) };
     if (name === "version") return { kind: "text", text: program.version };
   }
   const set = new OptionSet(options);

@@ -8,6 +8,14 @@ import type { OptionSection } from "./table.ts";
 
 const COLUMN = 16;
 
+/** What the program says about itself. */
+export interface Program {
+  readonly name: string;
+  /** The text of -version, ended by a newline. */
+  readonly version: string;
+  readonly commands?: readonly CommandSummary[];
+}
+
 function optionHelp({ names, argument, help }: OptionSpec): string {
   const head = `-${names[0]}${argument ? ` ${argument}` : ""}${names[1] ? ` or -${names[1]}` : ""}`;
   const lines = help.map((line) => " ".repeat(COLUMN) + line);
@@ -16,9 +24,21 @@ function optionHelp({ names, argument, help }: OptionSpec): string {
   return `${lines.join("\n")}\n`;
 }
 
-export function programHelp(version: string, program: string, sections: readonly OptionSection[]): string {
-  return `${version}usage: ${program} [options] [disk_image]
+/** A sub-command, for the list in -help. */
+export interface CommandSummary {
+  readonly name: string;
+  readonly description: string;
+}
 
+export function programHelp(
+  { name: program, version, commands = [] }: Program,
+  sections: readonly OptionSection[],
+): string {
+  const usages = [...commands].map(({ name, description }) => {
+    return `       ${`${program} ${name} ...`.padEnd(30)}${description}\n`;
+  });
+  return `${version}usage: ${program} [options] [disk_image]
+${usages.join("")}
 'disk_image' is a raw hard disk image for IDE hard disk 0
 
 ${sections.map(({ title, options }) => `${title}:\n${options.map(optionHelp).join("")}`).join("\n")}

@@ -6,6 +6,7 @@ import type { Worker } from "node:worker_threads";
 import { startThread, type ThreadProgram } from "../assets.ts";
 import { messageOf, QemuError } from "../errors.ts";
 import { messageOptions, readCommandLine } from "../options/command-line.ts";
+import type { CommandSummary } from "../options/help.ts";
 import type { PluginHost } from "../plugin/host.ts";
 import { versionText } from "./version.ts";
 import type { Vm } from "./vm.ts";
@@ -13,6 +14,8 @@ import type { Vm } from "./vm.ts";
 export interface ProgramEnvironment {
   readonly name: string;
   readonly version: string;
+  /** Sub-commands, for -help. */
+  readonly commands?: readonly CommandSummary[];
   readonly host: PluginHost;
   /** The program of the machine's thread; it calls `runMachineThread`. */
   readonly threadProgram: ThreadProgram;
@@ -39,7 +42,7 @@ export function formatError(program: string, error: unknown, trace: boolean): st
 
 /** Resolves with the process's exit status. */
 export async function runProgram(args: readonly string[], environment: ProgramEnvironment): Promise<number> {
-  const { name, version, host, threadProgram } = environment;
+  const { name, version, commands, host, threadProgram } = environment;
   const { trace, timestamps } = messageOptions(args);
   const print = (fd: number, text: string): void => {
     try {
@@ -53,7 +56,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
   try {
     // The thread starts while the command line is read: that is a good part of the start-up time.
     if (!args.some((arg) => PRINTS.test(arg))) thread = startThread(threadProgram, THREAD_OPTIONS);
-    const line = await readCommandLine(args, host, { name, version: versionText(name, version) });
+    const line = await readCommandLine(args, host, { name, version: versionText(name, version), commands });
     host.tell("cmdline", args);
     if (line.kind === "text") {
       await new Promise((resolve) => process.stdout.write(line.text, resolve));

@@ -18,6 +18,8 @@ export interface Emulator extends Column {
   readonly version: string;
   /** The file that is all of it. */
   readonly file?: string;
+  /** The command by itself, where it is a program with QEMU's options. */
+  readonly program?: Command;
   /** The command that runs a machine, given QEMU's options for it. */
   command(args: readonly string[]): Command;
 }
@@ -57,6 +59,7 @@ export async function qemu(progress: Progress): Promise<Emulator> {
     name: `QEMU ${version.split(" ")[0]}`,
     version,
     ours: false,
+    program: { file, args, env },
     command: (more) => ({ file, args: [...args, "-accel", "tcg", ...more], env }),
   };
 }
@@ -66,14 +69,13 @@ export async function ours(backend: string | undefined, root: string): Promise<E
   const accelerator = backend === undefined ? "tcg" : `tcg,backend=${backend}`;
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
   const commit = await execute("git", ["describe", "--always", "--dirty"], { cwd: root }).catch(() => undefined);
+  const program = { file: process.execPath, args: [join(root, "bin/qemu-next.js")] };
   return {
     name: backend === undefined ? "qemu-next" : backend,
     version: [version, commit?.stdout.trim()].filter(Boolean).join(" "),
     ours: true,
-    command: (args) => ({
-      file: process.execPath,
-      args: [join(root, "bin/qemu-next.js"), "-accel", accelerator, ...args],
-    }),
+    program,
+    command: (args) => ({ ...program, args: [...program.args, "-accel", accelerator, ...args] }),
   };
 }
 
