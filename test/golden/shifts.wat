@@ -164,7 +164,7 @@
           (then (i32.store offset=opPointer (local.get $p0) (local.get $l4)) (return (i32.const 1))))))
     (if $I10
       (i32.and
-        (i32.eq (i32.load16_u (local.get $l5)) (i32.const 377))
+        (i32.eq (i32.load16_u (local.get $l5)) (i32.const 0))
         (i32.gt_s (local.get $l1) (i32.load offset=exitRequest (local.get $p0))))
       (then
         (i32.store offset=region (local.get $p0) (i32.load offset=12 (local.get $l5)))

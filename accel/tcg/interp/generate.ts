@@ -149,7 +149,12 @@ class Generator {
       code.op(...row.wasm!);
     }
     this.storeResult(result);
-    if (form === "immediateFlags") this.setFlagsOp();
+    if (form === "immediateOperand") {
+      this.code.get(ENV_LOCAL);
+      this.immediate("l");
+      this.code.memory(W.i64_store, ENV.ccSrc);
+    }
+    if (form === "immediateFlags" || form === "immediateOperand") this.setFlagsOp();
     this.advance(words);
   }
 

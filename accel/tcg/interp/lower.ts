@@ -58,6 +58,9 @@ const IMMEDIATE_FORM = Int16Array.from(OP_ROWS, ({ kind, name, signature }) =>
 const FLAGS_FORM = Int16Array.from(OP_ROWS, ({ kind, name }, op) =>
   kind === "pure" && IMMEDIATE_FORM[op] >= 0 ? interpOpcode(name, "immediateFlags") : -1,
 );
+const OPERAND_FORM = Int16Array.from(OP_ROWS, ({ kind, name }, op) =>
+  kind === "pure" && IMMEDIATE_FORM[op] >= 0 && /^(add|sub)/.test(name) ? interpOpcode(name, "immediateOperand") : -1,
+);
 /** Of the exits that a jump may be part of, by the op that computes the target. */
 const JUMP_FORM = {
   [OP.lea64]: {
@@ -251,7 +254,7 @@ export class Lowerer {
       case MOV:
         return this.#fuseMov(ir, i) ? 1 : 0;
       case PURE:
-        return this.#fuseFlags(ir, i) ? 1 : 0;
+        return this.#fuseFlags(ir, i);
       default:
         return 0;
     }
@@ -303,15 +306,18 @@ export class Lowerer {
     return true;
   }
 
-  /** A computation with a constant, and a constant for ccOp. */
-  #fuseFlags(ir: IrBuilder, i: number): boolean {
+  /** A computation with a constant, that constant as ccSrc if it is, and a constant for ccOp; returns how many follow. */
+  #fuseFlags(ir: IrBuilder, i: number): number {
     const { op, d, a, b } = ir;
-    const form = FLAGS_FORM[op[i]];
-    if (form < 0 || b[i] < CONST_BASE || a[i] >= CONST_BASE || d[i] === ENV.ccOp) return false;
-    if (!this.#joins(ir, i + 1) || !isFlagsOp(ir, i + 1)) return false;
-    this.#word(form, d[i], a[i], ir.constLow[a[i + 1] - CONST_BASE]);
+    if (FLAGS_FORM[op[i]] < 0 || b[i] < CONST_BASE || a[i] >= CONST_BASE || d[i] === ENV.ccOp) return 0;
+    let flags = i + 1;
+    if (!this.#joins(ir, flags)) return 0;
+    if (OPERAND_FORM[op[i]] >= 0 && op[flags] === OP.mov && d[flags] === ENV.ccSrc && a[flags] === b[i]) flags++;
+    if (!this.#joins(ir, flags) || !isFlagsOp(ir, flags)) return 0;
+    const form = flags === i + 1 ? FLAGS_FORM : OPERAND_FORM;
+    this.#word(form[op[i]], d[i], a[i], ir.constLow[a[flags] - CONST_BASE]);
     this.#pair(ir.constLow[b[i] - CONST_BASE], ir.constHigh[b[i] - CONST_BASE]);
-    return true;
+    return flags - i;
   }
 
   /** An address computation followed by the only access that uses it. */

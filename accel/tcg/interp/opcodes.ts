@@ -27,6 +27,8 @@ export type Form =
   /** What "slots" or "immediate" does, and then ccOp becomes b. */
   | "slotsFlags"
   | "immediateFlags"
+  /** As "immediateFlags", and the immediate is the flags' operand ccSrc. */
+  | "immediateOperand"
   /** A store at a + displacement, whose address then goes into b. */
   | "update"
   /** A load at a, which then adds the displacement to b. */
@@ -57,6 +59,10 @@ function key(name: string, form: Form, bits: number | undefined): string {
   return `${name}/${form}/${bits ?? 0}`;
 }
 
+/** Runs a compiled region: word 2 is its place in the table of regions and its number. Compiled code knows the opcode. */
+const REGION: OpRow = { name: "region", kind: "region" };
+add({ row: REGION, form: "slots", words: 2 });
+
 for (const row of OP_ROWS) {
   switch (row.kind) {
     case "label":
@@ -66,7 +72,9 @@ for (const row of OP_ROWS) {
       add({ row, form: "slots", words: 1 });
       if (!/^[il]=(ii|ll)$/.test(row.signature ?? "")) break;
       add({ row, form: "immediate", words: 2 });
-      if (row.kind === "pure") add({ row, form: "immediateFlags", words: 2 });
+      if (row.kind !== "pure") break;
+      add({ row, form: "immediateFlags", words: 2 });
+      if (/^(add|sub)/.test(row.name)) add({ row, form: "immediateOperand", words: 2 });
       break;
     case "mov":
       add({ row, form: "slots", words: 1 });
@@ -104,10 +112,6 @@ for (const row of OP_ROWS) {
       add({ row, form: "slots", words: 1 });
   }
 }
-
-/** Runs a compiled region: word 2 is its place in the table of regions and its number. */
-const REGION: OpRow = { name: "region", kind: "region" };
-add({ row: REGION, form: "slots", words: 2 });
 
 export const INTERP_OPS: readonly InterpOp[] = list;
 
