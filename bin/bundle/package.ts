@@ -1,5 +1,5 @@
 /**
- * Makes dist/, what the npm package runs: the bundles and what they need, a launcher that any Node can run, the libraries
+ * Makes dist/, what the npm package runs: the bundles, packed by ncc, and what they need, a launcher that any Node can run, the libraries
  * of the package's exports, and their types.
  */
 
@@ -12,6 +12,7 @@ import type { Plugin } from "esbuild";
 import { QemuError } from "../../core/errors.ts";
 import { bundleCode, COMMON, choosePlugins, loadEsbuild, MAIN } from "./code.ts";
 import { licenseText } from "./licenses.ts";
+import { pack } from "./ncc.ts";
 import { chooseParts, PRESETS } from "./parts.ts";
 
 const execute = promisify(execFile);
@@ -33,7 +34,11 @@ export async function buildPackage(sources: string, output: string): Promise<voi
   try {
     const parts = chooseParts(PRESETS.default.parts).map(({ part }) => part);
     const code = await bundleCode({ sources, parts });
-    for (const [name, contents] of code.files) await writeFile(join(folder, name), contents);
+    for (const [name, contents] of code.files) {
+      const bundle = join(folder, name);
+      await writeFile(bundle, contents);
+      for (const [file, packed] of await pack(bundle, name)) await writeFile(join(folder, file), packed);
+    }
     for (const [name, path] of code.assets) await copyFile(path, join(folder, name));
     await writeFile(join(folder, "licenses.txt"), licenseText(code.packages));
     await buildLauncher(sources, folder);
