@@ -78,8 +78,9 @@ async function strip(file: string): Promise<boolean> {
 export async function makeExecutable({ code, firmware, output, progress }: ExecutableRequest): Promise<Executable> {
   const target = resolve(output);
   const folder = await mkdtemp(beside(target));
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  const interrupted = (): void => void remove().then(() => process.exit(1));
+  // Again when a program that we have started puts something in meanwhile.
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 10 });
+  const interrupted = (): void => void remove().finally(() => process.exit(1));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, interrupted);
   try {
     progress.step("copying Node.js");

@@ -16,7 +16,7 @@ export function progressBar(steps: number, stream: NodeJS.WriteStream = process.
     step(text) {
       const filled = Math.round((WIDTH * Math.min(done++, steps)) / steps);
       const line = `[${"=".repeat(filled).padEnd(WIDTH)}] ${text}`;
-      stream.write(`\r\x1b[K${line.slice(0, (stream.columns ?? 80) - 1)}`);
+      stream.write(`\r\x1b[K${line.slice(0, (stream.columns || 80) - 1)}`);
     },
     end: () => void stream.write("\r\x1b[K"),
   };
