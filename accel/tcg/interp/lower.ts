@@ -4,11 +4,14 @@ import { CC_DYNAMIC, ENV } from "../env.ts";
 import { CONST_BASE, type IrBuilder, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS, type OpKind } from "../ir/ops.ts";
 import { destination } from "../jit/region.ts";
-import { HISTORY, interpOpcode } from "./opcodes.ts";
+import { type Form, HISTORY, interpOpcode } from "./opcodes.ts";
 
 /** Slots for constants where an instruction has no immediate form. */
 const CONST_SLOTS = [250, 251, 252, 253].map((index) => ENV.temps + index * 8);
 const MOV_IMMEDIATE = interpOpcode("mov", "immediate");
+
+/** Comes after all ops. */
+const NEVER = 2 ** 30;
 
 /** Opcode of the instruction that runs a compiled region. */
 export const REGION_OPCODE = interpOpcode("region", "slots");
@@ -61,26 +64,21 @@ const FLAGS_FORM = Int16Array.from(OP_ROWS, ({ kind, name }, op) =>
 const OPERAND_FORM = Int16Array.from(OP_ROWS, ({ kind, name }, op) =>
   kind === "pure" && IMMEDIATE_FORM[op] >= 0 && /^(add|sub)/.test(name) ? interpOpcode(name, "immediateOperand") : -1,
 );
-/** Of the exits that a jump may be part of, by the op that computes the target. */
-const JUMP_FORM = {
-  [OP.lea64]: {
-    [OP.exit_chain]: interpOpcode("exit_chain", "jump64"),
-    [OP.exit_lookup]: interpOpcode("exit_lookup", "jump64"),
-  },
-  [OP.lea32]: {
-    [OP.exit_chain]: interpOpcode("exit_chain", "jump32"),
-    [OP.exit_lookup]: interpOpcode("exit_lookup", "jump32"),
-  },
-};
-/** Pushes and pops, by the op that computes the address. */
-const PUSH = {
-  [OP.lea64]: { store: OP.st64, form: interpOpcode("st64", "update", 64) },
-  [OP.lea32]: { store: OP.st32, form: interpOpcode("st32", "update", 32) },
-};
-const POP = {
-  [OP.lea64]: { load: OP.ld64, form: interpOpcode("ld64", "advance", 64) },
-  [OP.lea32]: { load: OP.ld32u, form: interpOpcode("ld32u", "advance", 32) },
-};
+const { lea64: LEA64, mov: OP_MOV, exit_chain: EXIT_CHAIN } = OP;
+/** Exits that a jump may be part of, by the width of the op that computes the target. */
+const JUMP64 = exitForms("jump64");
+const JUMP32 = exitForms("jump32");
+/** Pushes and pops, by the width of the op that computes the address. */
+const PUSH64 = { access: OP.st64, form: interpOpcode("st64", "update", 64) };
+const PUSH32 = { access: OP.st32, form: interpOpcode("st32", "update", 32) };
+const POP64 = { access: OP.ld64, form: interpOpcode("ld64", "advance", 64) };
+const POP32 = { access: OP.ld32u, form: interpOpcode("ld32u", "advance", 32) };
+
+function exitForms(form: Form): Int16Array {
+  const fitting = ["exit_chain", "exit_lookup"];
+  return Int16Array.from(OP_ROWS, ({ name }) => (fitting.includes(name) ? interpOpcode(name, form) : -1));
+}
+
 const BASE = 0;
 const INDEX = 1;
 const BASE_INDEX = 2;
@@ -110,8 +108,9 @@ export class Lowerer {
   #fixups = 0;
   #at = 0;
   #constSlot = 0;
-  /** The guest instruction that begins next, and whether the present one has stored something so far. */
+  /** The guest instruction that begins next and its first op, and whether the present one has stored something so far. */
   #insn = 0;
+  #nextBegins = 0;
   #stored = false;
 
   constructor(buffer: SharedArrayBuffer) {
@@ -129,6 +128,7 @@ export class Lowerer {
     this.historyAt = 0;
     this.#fixups = 0;
     this.#insn = 0;
+    this.#nextBegins = ir.insns > 0 ? ir.insnOp[0] : NEVER;
     const { count } = ir;
     for (let i = 0; i < count; ) {
       this.#constSlot = 0;
@@ -218,17 +218,18 @@ export class Lowerer {
   }
 
   /** Keeps up with guest instructions: op `i` is lowered. */
-  #pass(ir: IrBuilder, i: number): void {
-    while (this.#insn < ir.insns && ir.insnOp[this.#insn] <= i) {
-      this.#insn++;
+  #pass({ op, insns, insnOp }: IrBuilder, i: number): void {
+    while (i >= this.#nextBegins) {
+      this.#nextBegins = ++this.#insn < insns ? insnOp[this.#insn] : NEVER;
       this.#stored = false;
     }
-    const kind = KIND[ir.op[i]];
+    const kind = KIND[op[i]];
     if (kind === STORE || kind === CALL) this.#stored = true;
   }
 
   /** Whether op `i`, which comes soon, begins a guest instruction. */
   #begins({ insns, insnOp }: IrBuilder, i: number): boolean {
+    if (i <= this.#nextBegins) return i === this.#nextBegins;
     let insn = this.#insn;
     while (insn < insns && insnOp[insn] < i) insn++;
     return insn < insns && insnOp[insn] === i;
@@ -263,23 +264,24 @@ export class Lowerer {
   /** rip + displacement, and an exit. */
   #fuseJump(ir: IrBuilder, i: number, insns: number): boolean {
     const { op, d, a, b, e } = ir;
-    const form = this.#joins(ir, i + 1) ? JUMP_FORM[op[i]]?.[op[i + 1]] : undefined;
-    if (form === undefined || d[i] !== ENV.rip || a[i] !== ENV.rip || b[i] !== NONE) return false;
+    if (d[i] !== ENV.rip || a[i] !== ENV.rip || b[i] !== NONE || !this.#joins(ir, i + 1)) return false;
+    const form = (op[i] === LEA64 ? JUMP64 : JUMP32)[op[i + 1]];
+    if (form < 0) return false;
     this.#word(form, insns, e[i] & 0xffff, e[i] >>> 16);
-    if (op[i + 1] === OP.exit_chain) this.#pair(0, this.hotCount);
+    if (op[i + 1] === EXIT_CHAIN) this.#pair(0, this.hotCount);
     return true;
   }
 
   /** t = a + displacement; store at t; b = t. */
   #fusePush(ir: IrBuilder, i: number): boolean {
     const { op, d, a, b, e } = ir;
-    const row = PUSH[op[i]];
+    const { access, form } = op[i] === LEA64 ? PUSH64 : PUSH32;
     const address = d[i];
-    if (i + 2 >= ir.count || op[i + 1] !== row.store || a[i + 1] !== address || b[i + 1] === address) return false;
-    if (op[i + 2] !== OP.mov || a[i + 2] !== address || address < ENV.temps) return false;
+    if (i + 2 >= ir.count || op[i + 1] !== access || a[i + 1] !== address || b[i + 1] === address) return false;
+    if (op[i + 2] !== OP_MOV || a[i + 2] !== address || address < ENV.temps) return false;
     if (b[i] !== NONE || a[i] === NONE || a[i] >= CONST_BASE) return false;
     if (this.#begins(ir, i + 2) || usedFrom(ir, i + 3, address)) return false;
-    this.#word(row.form, this.#slot(ir, b[i + 1]), a[i], d[i + 2]);
+    this.#word(form, this.#slot(ir, b[i + 1]), a[i], d[i + 2]);
     this.#pair(e[i], 0);
     return true;
   }
@@ -287,17 +289,18 @@ export class Lowerer {
   /** A load, and an addition to a slot, often that of its address. */
   #fusePop(ir: IrBuilder, i: number): boolean {
     const { op, d, a, b, e } = ir;
-    const row = i + 1 < ir.count ? POP[op[i + 1]] : undefined;
-    if (!row || op[i] !== row.load || a[i] >= CONST_BASE || this.#begins(ir, i + 1)) return false;
+    if (i + 1 >= ir.count || KIND[op[i + 1]] !== LEA) return false;
+    const { access, form } = op[i + 1] === LEA64 ? POP64 : POP32;
+    if (op[i] !== access || a[i] >= CONST_BASE || this.#begins(ir, i + 1)) return false;
     if (b[i + 1] !== NONE || a[i + 1] !== d[i + 1] || d[i] === d[i + 1]) return false;
-    this.#word(row.form, d[i], a[i], d[i + 1]);
+    this.#word(form, d[i], a[i], d[i + 1]);
     this.#pair(e[i + 1], 0);
     return true;
   }
 
   /** A copy and a constant for ccOp, in either order. */
   #fuseMov(ir: IrBuilder, i: number): boolean {
-    if (!this.#joins(ir, i + 1) || ir.op[i] !== OP.mov || ir.op[i + 1] !== OP.mov) return false;
+    if (ir.op[i] !== OP_MOV || ir.op[i + 1] !== OP_MOV || !this.#joins(ir, i + 1)) return false;
     const flags = isFlagsOp(ir, i + 1) ? i + 1 : isFlagsOp(ir, i) ? i : -1;
     const copy = flags === i ? i + 1 : i;
     const { d, a } = ir;
