@@ -20,7 +20,7 @@ export const TCG_PROPERTIES: PropertySpecs = {
     type: "uint32",
     description: `times a block is entered before it is compiled (default: ${THRESHOLD.wasm}, js: ${THRESHOLD.js})`,
   },
-  "jit-insns": { type: "uint32", default: 250, description: "guest instructions compiled into one function at most" },
+  "jit-insns": { type: "uint32", default: 1000, description: "guest instructions compiled into one function at most" },
   "jit-thread": {
     type: "bool",
     description: "compile to wasm in a thread beside the guest's (default: on where there are several CPUs)",
