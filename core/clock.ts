@@ -25,6 +25,8 @@ export interface Clock {
    * device calls this first, so that a device never sees a register change before the expiry that came earlier.
    */
   poll(): void;
+  /** The earliest pending deadline in ns, or undefined. */
+  nextDeadline(): number | undefined;
   /** Makes a timer; `name` appears in diagnostics and in saved state ("i8254.channel0"). */
   timer(name: string, fire: () => void): Timer;
 }

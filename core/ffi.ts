@@ -12,6 +12,12 @@ export type CFunction = (...args: readonly (number | bigint | ArrayBufferView | 
 export interface CLibrary {
   /** @throws QemuError when the library has no such function. */
   function(prototype: string): CFunction;
+  /**
+   * The bytes at an address, once for each address.
+   *
+   * SAFETY: they have to stay where they are as long as the buffer is used.
+   */
+  view(address: number, size: number): ArrayBuffer;
   /** errno of the last call in this thread, as its name ("ENXIO"). */
   errorName(): string;
 }
@@ -29,6 +35,7 @@ export async function loadCLibrary(): Promise<CLibrary> {
     const library = koffi.load(null);
     return {
       function: (prototype) => library.func(prototype) as unknown as CFunction,
+      view: (address, size) => koffi.view(BigInt(address), size),
       errorName() {
         const number = koffi.errno();
         return Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `error ${number}`;

@@ -140,7 +140,7 @@ export const CPU_STATE = defineState(
       delivering: u32,
       /** Address of the page map of core/memory/address-space.ts. */
       pageMap: u32,
-      /** CPUID feature words, for checks at run time: see x86/cpuid.ts. */
+      /** CPUID feature words, for checks at run time: see x86/cpu-model.ts. */
       features: array(u32, 16),
       /** Counters for -d stats. */
       tlbMisses: u64,

@@ -4,7 +4,7 @@ import type { Accelerator } from "../../core/accel.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { CPU_SECTION_SIZE } from "./env.ts";
 import { TCG_PROPERTIES } from "./properties.ts";
-import { cpuModels } from "./x86/cpuid.ts";
+import { cpuModels } from "./x86/cpu-model.ts";
 
 const MIB = 2 ** 20;
 

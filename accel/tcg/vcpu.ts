@@ -15,6 +15,8 @@ import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import type { Properties } from "../../core/device.ts";
 import { PAGE_CODE } from "../../core/memory/address-space.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
+import type { CpuModel } from "../x86/cpuid.ts";
+import { describeMappings, describeTlb } from "../x86/page-tables.ts";
 import { BlockTranslator } from "./engine/block-translator.ts";
 import { CodeCache, insnPointAt, nextInsnPoint, overlaps, type TranslationBlock } from "./engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "./engine/helpers.ts";
@@ -57,11 +59,10 @@ import { JsBackend } from "./js/backend.ts";
 import { type TcgOptions, tcgOptions } from "./properties.ts";
 import { WasmBackend } from "./wasm/backend.ts";
 import { ThreadQueue } from "./wasm/thread-queue.ts";
-import { CpuModel } from "./x86/cpuid.ts";
+import { applyModel, cpuid, parseModel } from "./x86/cpu-model.ts";
 import { disassemble } from "./x86/disassemble.ts";
-import { dumpRegisters } from "./x86/dump.ts";
+import { dumpState } from "./x86/dump.ts";
 import { Msrs } from "./x86/msr.ts";
-import { describeMappings, describeTlb } from "./x86/page-tables.ts";
 import { initState, loadRegisters, resetState } from "./x86/reset.ts";
 import { OPCODE_ROWS } from "./x86/rows.ts";
 
@@ -150,7 +151,7 @@ export class TcgVcpu implements Vcpu {
       (block, overwritten) => this.#jit?.killed(block, overwritten),
     );
     this.#regions = new WebAssembly.Table({ element: "anyfunc", initial: REGION_PLACES, maximum: REGION_PLACES });
-    this.#model = CpuModel.parse(environment.model);
+    this.#model = parseModel(environment.model);
     this.#msrs = new Msrs(this.state, environment.apic, this.#model);
   }
 
@@ -189,7 +190,7 @@ export class TcgVcpu implements Vcpu {
       random: () => process.getBuiltinModule("node:crypto").randomBytes(8).readBigUInt64LE(),
       readMsr: (index) => this.#noteMsr(index, this.#msrs.read(index >>> 0, clock.now())),
       writeMsr: (index) => this.#noteMsr(index, this.#msrs.write(index >>> 0, clock.now())),
-      cpuid: (leaf, subleaf) => this.#model.cpuid(this.state, leaf >>> 0, subleaf >>> 0, apic),
+      cpuid: (leaf, subleaf) => cpuid(this.#model, this.state, leaf >>> 0, subleaf >>> 0, apic),
       ferr: () => this.#environment.ferr?.(true),
       smmChanged: (active) => this.#environment.smmChanged?.(active !== 0),
     });
@@ -309,7 +310,7 @@ export class TcgVcpu implements Vcpu {
 
   reset(): void {
     resetState(this.state, this.#model.signature);
-    this.#model.apply(this.state);
+    applyModel(this.#model, this.state);
     this.#call("resetTlb");
     this.#call("updateHflags");
   }
@@ -688,7 +689,7 @@ export class TcgVcpu implements Vcpu {
   }
 
   dumpRegisters(): string {
-    return dumpRegisters(this.state, this.#call("getFlags"));
+    return dumpState(this.state, this.#call("getFlags"));
   }
 
   dumpTlb(): string {

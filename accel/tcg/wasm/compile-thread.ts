@@ -5,7 +5,7 @@ import { IrTranslator } from "../engine/ir-translator.ts";
 import type { CompiledRegion } from "../jit/backend.ts";
 import { buildRegion } from "../jit/build.ts";
 import { decodePlans, type NumberedPlan } from "../jit/plan-codec.ts";
-import { CpuModel } from "../x86/cpuid.ts";
+import { parseModel } from "../x86/cpu-model.ts";
 import { OPCODE_ROWS } from "../x86/rows.ts";
 import { WasmCompiler, type WasmCompilerOptions } from "./compiler.ts";
 
@@ -34,7 +34,7 @@ export type ModuleMessage =
 const BATCH = 8;
 
 const { port, options, model, wantsBytes } = workerData as CompileThreadData;
-const features = CpuModel.parse(model);
+const features = parseModel(model);
 const numbers = new Map(options.helperNames.map((name, number) => [name, number]));
 const translator = new IrTranslator(OPCODE_ROWS, numbers, (feature) => features.has(feature));
 const compiler = new WasmCompiler(options);

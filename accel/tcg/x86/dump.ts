@@ -1,120 +1,42 @@
-/** The text of `info registers`, in QEMU's layout. */
+/** The registers in env as `info registers` shows them. */
 
 import type { State } from "../../../core/state/state.ts";
-import { type CPU_STATE, HF_CPL, HF_CS64, HF_SMM } from "../env.ts";
+import { dumpRegisters, type ShownSegment } from "../../x86/dump.ts";
+import { type CPU_STATE, HF_CPL, HF_SMM } from "../env.ts";
 
-type CpuState = State<typeof CPU_STATE>;
-
-const NAMES64 = ["RAX", "RBX", "RCX", "RDX", "RSI", "RDI", "RBP", "RSP"];
-const NAMES32 = ["EAX", "EBX", "ECX", "EDX", "ESI", "EDI", "EBP", "ESP"];
-/** QEMU's order to the hardware's. */
-const ORDER = [0, 3, 1, 2, 6, 7, 5, 4];
-const SEGMENTS = ["ES", "CS", "SS", "DS", "FS", "GS"];
-const EFER_LMA = 0x400n;
-
-const hex = (value: number | bigint, digits: number): string =>
-  BigInt.asUintN(64, BigInt(value)).toString(16).padStart(digits, "0");
-
-function flagLetters(flags: bigint): string {
-  const bit = (position: number, letter: string): string => ((flags >> BigInt(position)) & 1n ? letter : "-");
-  return bit(10, "D") + bit(11, "O") + bit(7, "S") + bit(6, "Z") + bit(4, "A") + bit(2, "P") + bit(0, "C");
-}
-
-function segmentKind(attributes: number, long: boolean): string {
-  const dpl = (attributes >> 13) & 3;
-  const present = (attributes & 0x8000) !== 0;
-  if (!present) return "";
-  const type = (attributes >> 8) & 15;
-  if ((attributes & 0x1000) === 0) {
-    const system = ["Reserved", "TSS16-avl", "LDT", "TSS16-busy", "CallGate16", "TaskGate", "IntGate16", "TrapGate16"];
-    const wide = [
-      "Reserved",
-      "TSS32-avl",
-      "Reserved",
-      "TSS32-busy",
-      "CallGate32",
-      "Reserved",
-      "IntGate32",
-      "TrapGate32",
-    ];
-    const name = type < 8 ? system[type] : wide[type - 8];
-    return ` DPL=${dpl} ${long ? name.replace("32", "64") : name}`;
-  }
-  if (type & 8) {
-    const size = long && attributes & 0x200000 ? "CS64" : attributes & 0x400000 ? "CS32" : "CS16";
-    return ` DPL=${dpl} ${size} [${type & 4 ? "C" : "-"}${type & 2 ? "R" : "-"}${type & 1 ? "A" : "-"}]`;
-  }
-  const size = attributes & 0x400000 ? "DS  " : "DS16";
-  return ` DPL=${dpl} ${size} [${type & 4 ? "E" : "-"}${type & 2 ? "W" : "-"}${type & 1 ? "A" : "-"}]`;
-}
+const SEGMENTS = [0, 1, 2, 3, 4, 5];
+const DIRECTION = 0x400n;
+const ALWAYS_SET = 2n;
+const TOP_SHIFT = 11;
+const TOP = 7 << TOP_SHIFT;
+const A20 = 0x100000;
 
 /** `arithmeticFlags` are the computed CF PF AF ZF SF OF. */
-export function dumpRegisters(s: CpuState, arithmeticFlags: number): string {
-  const long = (s.efer & EFER_LMA) !== 0n;
-  const code64 = (s.hflags & HF_CS64) !== 0;
-  const width = code64 ? 16 : 8;
-  const mask = code64 ? -1n : 0xffffffffn;
-  const direction = BigInt.asIntN(64, s.df) < 0n ? 0x400n : 0n;
-  const flags = s.eflags | BigInt(arithmeticFlags >>> 0) | direction | 2n;
-  const lines: string[] = [];
-  const names = code64 ? NAMES64 : NAMES32;
-  const value = (index: number): string => hex(s.regs[index] & mask, width);
-  lines.push(
-    names
-      .slice(0, 4)
-      .map((name, i) => `${name}=${value(ORDER[i])}`)
-      .join(" "),
+export function dumpState(s: State<typeof CPU_STATE>, arithmeticFlags: number): string {
+  const direction = BigInt.asIntN(64, s.df) < 0n ? DIRECTION : 0n;
+  const segments = SEGMENTS.map(
+    (i): ShownSegment => ({
+      selector: s.segSelector[i],
+      base: s.segBase[i],
+      limit: s.segLimit[i],
+      attributes: s.segAttr[i],
+    }),
   );
-  lines.push(
-    names
-      .slice(4)
-      .map((name, i) => `${name}=${value(ORDER[i + 4])}`)
-      .join(" "),
-  );
-  if (code64) {
-    for (const start of [8, 12]) {
-      lines.push([0, 1, 2, 3].map((i) => `${`R${start + i}`.padEnd(3)}=${value(start + i)}`).join(" "));
-    }
-  }
-  const ip = code64 ? "RIP" : "EIP";
-  const fl = code64 ? "RFL" : "EFL";
-  lines.push(
-    `${ip}=${hex(s.rip & mask, width)} ${fl}=${hex(flags, 8)} [${flagLetters(flags)}] CPL=${s.hflags & HF_CPL} II=${s.inhibit ? 1 : 0} ` +
-      `A20=${s.a20Mask & 0x100000 ? 1 : 0} SMM=${s.hflags & HF_SMM ? 1 : 0} HLT=${s.halted ? 1 : 0}`,
-  );
-  const segment = (name: string, selector: number, base: bigint, limit: number, attributes: number): string =>
-    `${name.padEnd(3)}=${hex(selector & 0xffff, 4)} ${hex(base, long ? 16 : 8)} ${hex(limit, 8)} ${hex(attributes, 8)}${segmentKind(attributes, long)}`;
-  for (const [i, name] of SEGMENTS.entries()) {
-    lines.push(segment(name, s.segSelector[i], s.segBase[i], s.segLimit[i], s.segAttr[i]));
-  }
-  lines.push(segment("LDT", s.ldtSelector, s.ldtBase, s.ldtLimit, s.ldtAttr));
-  lines.push(segment("TR", s.trSelector, s.trBase, s.trLimit, s.trAttr));
-  const table = long ? 16 : 8;
-  lines.push(`GDT=     ${hex(s.gdtBase, table)} ${hex(s.gdtLimit, 8)}`);
-  lines.push(`IDT=     ${hex(s.idtBase, table)} ${hex(s.idtLimit, 8)}`);
-  lines.push(`CR0=${hex(s.cr0, 8)} CR2=${hex(s.cr2, table)} CR3=${hex(s.cr3, table)} CR4=${hex(s.cr4, 8)}`);
-  lines.push([0, 1, 2, 3].map((i) => `DR${i}=${hex(s.dr[i], table)}`).join(" "));
-  lines.push(`DR6=${hex(s.dr[6], table)} DR7=${hex(s.dr[7], table)}`);
-  lines.push(`EFER=${hex(s.efer, 16)}`);
-  lines.push(
-    `FCW=${hex(s.fpControl, 4)} FSW=${hex((s.fpStatus & ~0x3800) | (s.fpTop << 11), 4)} [ST=${s.fpTop}] ` +
-      `FTW=${hex(
-        s.fpEmpty.reduce((bits, empty, i) => bits | (empty ? 0 : 1 << i), 0),
-        2,
-      )} MXCSR=${hex(s.mxcsr, 8)}`,
-  );
-  for (let i = 0; i < 8; i += 2) {
-    lines.push(
-      [i, i + 1].map((r) => `FPR${r}=${hex(s.fpr[r * 2], 16)} ${hex(s.fpr[r * 2 + 1] & 0xffffn, 4)}`).join(" "),
-    );
-  }
-  const count = code64 ? 16 : 8;
-  for (let i = 0; i < count; i += 2) {
-    lines.push(
-      [i, i + 1]
-        .map((r) => `XMM${String(r).padStart(2, "0")}=${hex(s.xmm[r * 2 + 1], 16)}${hex(s.xmm[r * 2], 16)}`)
-        .join(" "),
-    );
-  }
-  return `${lines.join("\n")}\n`;
+  const { regs, rip, cr0, cr2, cr3, cr4, dr, efer, mxcsr, fpr, xmm } = s;
+  return dumpRegisters({
+    ...{ regs, rip, cr0, cr2, cr3, cr4, dr, efer, mxcsr, fpr, xmm, segments },
+    rflags: s.eflags | BigInt(arithmeticFlags >>> 0) | direction | ALWAYS_SET,
+    cpl: s.hflags & HF_CPL,
+    inhibit: s.inhibit !== 0,
+    a20: (s.a20Mask & A20) !== 0,
+    smm: (s.hflags & HF_SMM) !== 0,
+    halted: s.halted !== 0,
+    ldt: { selector: s.ldtSelector, base: s.ldtBase, limit: s.ldtLimit, attributes: s.ldtAttr },
+    tr: { selector: s.trSelector, base: s.trBase, limit: s.trLimit, attributes: s.trAttr },
+    gdt: { base: s.gdtBase, limit: s.gdtLimit },
+    idt: { base: s.idtBase, limit: s.idtLimit },
+    fpControl: s.fpControl,
+    fpStatus: (s.fpStatus & ~TOP) | (s.fpTop << TOP_SHIFT),
+    fpTags: s.fpEmpty.reduce((bits, empty, i) => bits | (empty ? 0 : 1 << i), 0),
+  });
 }

@@ -3,8 +3,8 @@
  * appendix A: an addressing-method letter and an operand type ("Ev", "Gv", "Ib", "Wdq").
  */
 
+import type { Feature } from "../../x86/features.ts";
 import type { Translator } from "../translate/translator.ts";
-import type { Feature } from "./features.ts";
 
 /** Opcode maps: one-byte, 0F, 0F 38, 0F 3A. */
 export type OpcodeMap = 0 | 1 | 2 | 3;

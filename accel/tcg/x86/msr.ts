@@ -6,8 +6,8 @@
 
 import type { LocalApicPort } from "../../../core/cpu.ts";
 import type { State } from "../../../core/state/state.ts";
+import type { CpuModel } from "../../x86/cpuid.ts";
 import type { CPU_STATE } from "../env.ts";
-import type { CpuModel } from "./cpuid.ts";
 
 type CpuState = State<typeof CPU_STATE>;
 

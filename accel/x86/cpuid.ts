@@ -1,25 +1,37 @@
 /**
  * The CPU model of a machine and its CPUID leaves. Intel SDM volume 2, CPUID; AMD APM volume 3, appendix E; the
- * hypervisor leaves from 0x40000000 on are what QEMU's TCG shows.
+ * hypervisor leaves from 0x40000000 on name the accelerator.
  */
 
-import type { LocalApicPort } from "../../../core/cpu.ts";
-import { QemuError } from "../../../core/errors.ts";
-import { didYouMean } from "../../../core/options/near.ts";
-import { parseBool } from "../../../core/options/values.ts";
-import type { State } from "../../../core/state/state.ts";
-import type { CPU_STATE } from "../env.ts";
-import { FEATURE_WORDS, FEATURES } from "./features.ts";
-import { CPU_MODELS, type CpuModelRow, SUPPORTED_FEATURES } from "./models.ts";
+import { QemuError } from "../../core/errors.ts";
+import { didYouMean } from "../../core/options/near.ts";
+import { parseBool } from "../../core/options/values.ts";
+import { FEATURES } from "./features.ts";
+import type { CpuModelRow } from "./models.ts";
 
-type CpuState = State<typeof CPU_STATE>;
-type Registers = readonly [eax: number, ebx: number, ecx: number, edx: number];
+/** EAX, EBX, ECX and EDX of a leaf. */
+export type Registers = readonly [eax: number, ebx: number, ecx: number, edx: number];
+
+/** What an accelerator can give its CPUs. */
+export interface ModelSource {
+  readonly models: readonly CpuModelRow[];
+  /** Features a user may switch on. */
+  readonly supported: ReadonlySet<string>;
+  /** The message about any other. */
+  unsupported(feature: string): string;
+  /** Twelve characters that name the hypervisor. */
+  readonly signature: string;
+}
+
+/** What CPUID shows of the CPU's present state. */
+export interface CpuidState {
+  readonly osxsave: boolean;
+  readonly apic: boolean;
+}
 
 const ZERO: Registers = [0, 0, 0, 0];
-const CR4_OSXSAVE = 1 << 18;
 const CPUID_OSXSAVE = 1 << 27;
 const CPUID_APIC = 1 << 9;
-const APIC_BASE_ENABLE = 0x800;
 const HYPERVISOR_LEAF = 0x40000000;
 const HYPERVISOR_LAST = 0x40000001;
 const PHYSICAL_BITS = 40;
@@ -37,63 +49,64 @@ const ALIASES: Readonly<Record<string, string>> = {
   ffxsr: "fxsr-opt",
 };
 
-/** Lines of `-cpu help`. */
-export function cpuModels(): { name: string; description: string }[] {
-  return CPU_MODELS.map(({ name, description }) => ({ name, description }));
-}
-
 export class CpuModel {
   readonly #row: CpuModelRow;
   readonly #features: ReadonlySet<string>;
+  readonly #hypervisor: string;
 
-  private constructor(row: CpuModelRow, features: ReadonlySet<string>) {
+  private constructor(row: CpuModelRow, features: ReadonlySet<string>, hypervisor: string) {
     this.#row = row;
     this.#features = features;
+    this.#hypervisor = hypervisor;
   }
 
   /** Reads "qemu64,+aes,-sse3,popcnt=off". */
-  static parse(text: string): CpuModel {
+  static parse(text: string, source: ModelSource): CpuModel {
+    const { models, signature } = source;
     const [name, ...changes] = text.split(",");
-    const row = CPU_MODELS.find((model) => model.name === name);
+    const row = models.find((model) => model.name === name);
     if (!row) {
       throw new QemuError("unknown-cpu", `unable to find CPU model '${name}'`, {
         hint: didYouMean(
           name,
-          CPU_MODELS.map((model) => model.name),
+          models.map((model) => model.name),
         ),
       });
     }
     const features = new Set(row.features.split(" ").filter((feature) => feature !== ""));
-    for (const change of changes) applyChange(features, change);
-    return new CpuModel(row, features);
+    for (const change of changes) applyChange(features, change, source);
+    return new CpuModel(row, features, signature);
   }
 
   has(feature: string): boolean {
     return this.#features.has(feature);
   }
 
-  /** Stores the feature words where helpers look; in the word after them, whether it is an Intel CPU. */
-  apply(state: CpuState): void {
-    for (let index = 0; index < FEATURE_WORDS.length; index++) state.features[index] = this.#word(index);
-    state.features[FEATURE_WORDS.length] = this.#row.vendor === "GenuineIntel" ? 1 : 0;
+  get vendor(): string {
+    return this.#row.vendor;
+  }
+
+  /** The highest basic and extended leaf. */
+  get levels(): { readonly basic: number; readonly extended: number } {
+    return { basic: this.#row.level, extended: this.#row.extendedLevel };
   }
 
   /** EAX, EBX, ECX and EDX of a leaf. Beyond the last leaf the highest basic one answers, as Intel CPUs do. */
-  leaf(leaf: number, subleaf: number, state: CpuState, apic: LocalApicPort | undefined): Registers {
+  leaf(leaf: number, subleaf: number, state: CpuidState): Registers {
     const row = this.#row;
     const hypervisor = this.has("hypervisor");
     if (leaf >= 0x80000000) {
-      if (leaf > row.extendedLevel) return this.leaf(row.level, subleaf, state, apic);
+      if (leaf > row.extendedLevel) return this.leaf(row.level, subleaf, state);
     } else if (leaf >= HYPERVISOR_LEAF && hypervisor) {
-      return hypervisorLeaf(leaf);
+      return hypervisorLeaf(leaf, this.#hypervisor);
     } else if (leaf > row.level) {
-      return row.level === leaf ? ZERO : this.leaf(row.level, subleaf, state, apic);
+      return row.level === leaf ? ZERO : this.leaf(row.level, subleaf, state);
     }
     switch (leaf) {
       case 0:
         return [row.level, chars(row.vendor, 0), chars(row.vendor, 8), chars(row.vendor, 4)];
       case 1:
-        return this.#leaf1(state, apic);
+        return this.#leaf1(state);
       case 2:
         return [1, 0, 0, 0x2c307d];
       case 4:
@@ -101,13 +114,13 @@ export class CpuModel {
       case 6:
         return [4, 0, 0, 0]; // the APIC timer never stops
       case 7:
-        return subleaf === 0 ? [0, this.#word(2), this.#word(3), this.#word(4)] : ZERO;
+        return subleaf === 0 ? [0, this.word(2), this.word(3), this.word(4)] : ZERO;
       case 0xd:
         return this.#leafD(subleaf);
       case 0x80000000:
         return [row.extendedLevel | 0, chars(row.vendor, 0), chars(row.vendor, 8), chars(row.vendor, 4)];
       case 0x80000001:
-        return [this.signature, 0, this.#word(6), this.#extendedEdx()];
+        return [this.signature, 0, this.word(6), this.#extendedEdx()];
       case 0x80000002:
       case 0x80000003:
       case 0x80000004: {
@@ -124,14 +137,8 @@ export class CpuModel {
     return ZERO;
   }
 
-  /** CPUID as the helpers ask for it: fills env.scratch. */
-  cpuid(state: CpuState, leaf: number, subleaf: number, apic: LocalApicPort | undefined): void {
-    this.leaf(leaf, subleaf, state, apic).forEach((value, i) => {
-      state.scratch[i] = BigInt(value >>> 0);
-    });
-  }
-
-  #word(index: number): number {
+  /** A word of features: see FEATURE_WORDS. */
+  word(index: number): number {
     let value = 0;
     for (const [name, [word, bit]] of Object.entries(FEATURES)) {
       if (word === index && this.#features.has(name)) value |= 1 << bit;
@@ -146,11 +153,11 @@ export class CpuModel {
     return (extended << 20) | ((model >> 4) << 16) | (Math.min(family, 15) << 8) | ((model & 15) << 4) | stepping;
   }
 
-  #leaf1(state: CpuState, apic: LocalApicPort | undefined): Registers {
-    let edx = this.#word(0);
-    let ecx = this.#word(1);
-    if (!apic || (apic.base & APIC_BASE_ENABLE) === 0) edx &= ~CPUID_APIC;
-    if (Number(state.cr4) & CR4_OSXSAVE) ecx |= CPUID_OSXSAVE;
+  #leaf1(state: CpuidState): Registers {
+    let edx = this.word(0);
+    let ecx = this.word(1);
+    if (!state.apic) edx &= ~CPUID_APIC;
+    if (state.osxsave) ecx |= CPUID_OSXSAVE;
     const clflush = this.has("clflush") ? 8 << 8 : 0;
     return [this.signature, clflush | (1 << 16), ecx, edx];
   }
@@ -158,19 +165,19 @@ export class CpuModel {
   /** AMD CPUs repeat most of leaf 1's EDX here. */
   #extendedEdx(): number {
     const COMMON = 0x0183f3ff;
-    const amd = this.#row.vendor === "AuthenticAMD" ? this.#word(0) & COMMON : 0;
-    return this.#word(5) | amd;
+    const amd = this.#row.vendor === "AuthenticAMD" ? this.word(0) & COMMON : 0;
+    return this.word(5) | amd;
   }
 
   #leafD(subleaf: number): Registers {
     if (!this.has("xsave")) return ZERO;
     if (subleaf === 0) return [X87_AND_SSE, XSAVE_LEGACY_SIZE, XSAVE_LEGACY_SIZE, 0];
-    if (subleaf === 1) return [this.#word(7), 0, 0, 0];
+    if (subleaf === 1) return [this.word(7), 0, 0, 0];
     return ZERO;
   }
 }
 
-function applyChange(features: Set<string>, change: string): void {
+function applyChange(features: Set<string>, change: string, source: ModelSource): void {
   const [key, value] = change.split("=");
   const signed = key.startsWith("+") || key.startsWith("-");
   const spelled = (signed ? key.slice(1) : key).replaceAll("_", "-");
@@ -182,8 +189,8 @@ function applyChange(features: Set<string>, change: string): void {
   }
   const on = signed ? key.startsWith("+") : value === undefined || parseBool(feature, value);
   if (!on) features.delete(feature);
-  else if (SUPPORTED_FEATURES.has(feature)) features.add(feature);
-  else throw new QemuError("cpu-feature", `TCG doesn't support requested feature: ${feature}`);
+  else if (source.supported.has(feature)) features.add(feature);
+  else throw new QemuError("cpu-feature", source.unsupported(feature));
 }
 
 /** Four characters of a string as a little-endian word. */
@@ -193,9 +200,8 @@ function chars(text: string, at: number): number {
   return value;
 }
 
-function hypervisorLeaf(leaf: number): Registers {
+function hypervisorLeaf(leaf: number, name: string): Registers {
   if (leaf > HYPERVISOR_LAST) return ZERO;
-  const name = "TCGTCGTCGTCG";
   return leaf === HYPERVISOR_LEAF ? [HYPERVISOR_LAST, chars(name, 0), chars(name, 4), chars(name, 8)] : ZERO;
 }
 

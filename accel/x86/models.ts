@@ -1,4 +1,4 @@
-/** CPU models: what `-cpu NAME` stands for. Names, signatures and feature sets are those of QEMU's models. */
+/** CPU models that every accelerator has: what `-cpu NAME` stands for. Names, signatures and feature sets are those of QEMU's models. */
 
 export interface CpuModelRow {
   readonly name: string;
@@ -18,13 +18,6 @@ export interface CpuModelRow {
 const VIRTUAL_CPU = "QEMU Virtual CPU version 2.5+";
 const PPRO = "fpu de pse tsc msr mce cx8 pge cmov pat fxsr mmx sse sse2 pae sep apic";
 const P64 = `${PPRO} mtrr clflush mca pse36 sse3 cx16 lm syscall nx`;
-
-/** Everything this translator has. */
-const ALL =
-  "fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss " +
-  "sse3 pclmulqdq monitor ssse3 cx16 sse4.1 sse4.2 x2apic movbe popcnt tsc-deadline aes xsave rdrand hypervisor " +
-  "fsgsbase bmi1 smep bmi2 erms rdseed adx smap clflushopt clwb umip rdpid fsrm " +
-  "syscall nx pdpe1gb rdtscp lm lahf-lm abm xsaveopt";
 
 export const CPU_MODELS: readonly CpuModelRow[] = [
   {
@@ -64,18 +57,6 @@ export const CPU_MODELS: readonly CpuModelRow[] = [
     features: `${P64} hypervisor x2apic`,
   },
   {
-    name: "max",
-    description: "Enables all features supported by the accelerator in the current host",
-    vendor: "AuthenticAMD",
-    family: 15,
-    model: 107,
-    stepping: 1,
-    level: 0xd,
-    extendedLevel: 0x80000008,
-    brand: "QEMU TCG CPU version 2.5+",
-    features: ALL,
-  },
-  {
     name: "pentium3",
     description: "",
     vendor: "GenuineIntel",
@@ -112,6 +93,3 @@ export const CPU_MODELS: readonly CpuModelRow[] = [
     features: `${P64} lahf-lm hypervisor x2apic`,
   },
 ];
-
-/** Features a user may switch on: what the translator has. */
-export const SUPPORTED_FEATURES: ReadonlySet<string> = new Set(ALL.split(" "));

@@ -1,8 +1,6 @@
 /** The guest's page tables as `info tlb` and `info mem` show them. Intel SDM volume 3, chapter 4. */
 
-import type { AddressSpace } from "../../../core/memory/address-space.ts";
-import type { State } from "../../../core/state/state.ts";
-import type { CPU_STATE } from "../env.ts";
+import type { AddressSpace } from "../../core/memory/address-space.ts";
 
 const PTE_P = 1n << 0n;
 const PTE_RW = 1n << 1n;
@@ -53,7 +51,13 @@ const LEGACY: readonly Level[] = [
   { shift: 12n, entries: 1024, canBeLarge: false },
 ];
 
-type CpuState = State<typeof CPU_STATE>;
+/** The registers that say where page tables are and how they are read. */
+export interface PagingRegisters {
+  readonly cr0: bigint;
+  readonly cr3: bigint;
+  readonly cr4: bigint;
+  readonly efer: bigint;
+}
 
 function* walk(
   memory: AddressSpace,
@@ -80,7 +84,7 @@ function* walk(
   }
 }
 
-function pages(memory: AddressSpace, s: CpuState): Iterable<Page> | undefined {
+function pages(memory: AddressSpace, s: PagingRegisters): Iterable<Page> | undefined {
   if (!(s.cr0 & CR0_PG)) return undefined;
   const all = PTE_RW | PTE_US;
   if (s.efer & EFER_LMA) return walk(memory, LONG, true, true, s.cr3 & FRAME, 0n, all);
@@ -92,7 +96,7 @@ const hex = (value: bigint): string => BigInt.asUintN(64, value).toString(16).pa
 const canonical = (address: bigint): bigint => (address & (1n << 47n) ? address | (0xffffn << 48n) : address);
 
 /** `info tlb`: every mapped page. */
-export function describeTlb(memory: AddressSpace, s: CpuState): string {
+export function describeTlb(memory: AddressSpace, s: PagingRegisters): string {
   const found = pages(memory, s);
   if (!found) return "PG disabled\n";
   let text = "";
@@ -104,7 +108,7 @@ export function describeTlb(memory: AddressSpace, s: CpuState): string {
 }
 
 /** `info mem`: runs of pages with the same rights. */
-export function describeMappings(memory: AddressSpace, s: CpuState): string {
+export function describeMappings(memory: AddressSpace, s: PagingRegisters): string {
   const found = pages(memory, s);
   if (!found) return "PG disabled\n";
   let text = "";
