@@ -17,12 +17,13 @@ import { PAGE_CODE } from "../../core/memory/address-space.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
 import type { CpuModel } from "../x86/cpuid.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
+import { startCompilation } from "./compilation.ts";
 import { BlockTranslator } from "./engine/block-translator.ts";
 import { CodeCache, insnPointAt, nextInsnPoint, overlaps, type TranslationBlock } from "./engine/code-cache.ts";
 import { type Helpers, loadHelpers } from "./engine/helpers.ts";
 import { refineFault } from "./engine/instruction-fault.ts";
 import type { CodeSource } from "./engine/ir-translator.ts";
-import { logIntermediateCode, moduleLogger, sourceLogger } from "./engine/translation-log.ts";
+import { logIntermediateCode } from "./engine/translation-log.ts";
 import {
   CC_DYNAMIC,
   CPU_SECTION_SIZE,
@@ -51,14 +52,9 @@ import {
   LOOKUP_ENTRIES,
   LOOKUP_ENTRY_SIZE,
 } from "./interp/generate.ts";
-import type { CompileQueue, RegionBackend } from "./jit/backend.ts";
 import { Jit } from "./jit/jit.ts";
-import { LocalQueue } from "./jit/local-queue.ts";
 import { createSurroundings } from "./jit/surroundings.ts";
-import { JsBackend } from "./js/backend.ts";
 import { type TcgOptions, tcgOptions } from "./properties.ts";
-import { WasmBackend } from "./wasm/backend.ts";
-import { ThreadQueue } from "./wasm/thread-queue.ts";
 import { applyModel, cpuid, parseModel } from "./x86/cpu-model.ts";
 import { disassemble } from "./x86/disassemble.ts";
 import { dumpState } from "./x86/dump.ts";
@@ -85,11 +81,6 @@ const EXC_STALE_BLOCK = 256;
 const EXC_OWN_CODE = 257;
 const MAX_INSN_LENGTH = 15;
 const REGION_PLACES = 16384;
-
-interface Compilation {
-  readonly backend: RegionBackend;
-  readonly queue: CompileQueue;
-}
 
 /** Thrown through wasm frames when a helper raises a guest exception. */
 const GUEST_FAULT = { guestFault: true };
@@ -208,38 +199,27 @@ export class TcgVcpu implements Vcpu {
       this.#model.has(feature),
     );
     this.state.pageMap = memory.pageMapAddress;
-    this.#startJit(wasm);
+    await this.#startJit(wasm);
   }
 
-  #startJit(wasm: WebAssembly.Memory): void {
-    const { log } = this.#environment;
-    const { lowerer } = this.#translator;
+  async #startJit(memory: WebAssembly.Memory): Promise<void> {
+    const { log, model } = this.#environment;
+    const translator = this.#translator;
+    const { lowerer } = translator;
+    const helpers = this.#helpers;
     lowerer.lowerLookup(this.#lookup);
-    logIntermediateCode(this.#translator, this.#helpers, log);
-    this.#translator.leaveAlways = this.#logBlocks;
-    const { backend: name, threshold, regionInsns } = this.#options;
-    if (name === "interp" || this.#logBlocks) return;
-    const { backend, queue } = name === "js" ? this.#compileToJs(wasm) : this.#compileToWasm(wasm);
+    logIntermediateCode(translator, helpers, log);
+    translator.leaveAlways = this.#logBlocks;
+    const { backend, threshold, regionInsns } = this.#options;
+    if (backend === "interp" || this.#logBlocks) return;
+    const { env } = this;
+    const environment = { memory, helpers, regions: this.#regions, lookup: this.#lookup, env, translator, model, log };
+    const { table, queue } = await startCompilation(this.#options, environment);
     lowerer.hotCount = threshold;
     this.#cache.hotCount = threshold;
     const around = createSurroundings(this.#environment.memory.memory, this.state, this.#cache);
     const options = { places: REGION_PLACES, insns: regionInsns, log };
-    this.#jit = new Jit(backend, queue, this.#cache, lowerer, around, options);
-  }
-
-  #compileToJs(wasm: WebAssembly.Memory): Compilation {
-    const onSource = sourceLogger(this.#environment.log);
-    const backend = new JsBackend(wasm, this.#helpers, this.#regions, this.#lookup, this.env, onSource);
-    return { backend, queue: new LocalQueue(backend, this.#translator) };
-  }
-
-  #compileToWasm(wasm: WebAssembly.Memory): Compilation {
-    const { log, model } = this.#environment;
-    const onModule = moduleLogger(log);
-    const backend = new WasmBackend(wasm, this.#helpers, this.#regions, this.#lookup, onModule);
-    const { compileThread } = this.#options;
-    const queue = compileThread ? new ThreadQueue(backend, model, onModule) : new LocalQueue(backend, this.#translator);
-    return { backend, queue };
+    this.#jit = new Jit(table, queue, this.#cache, lowerer, around, options);
   }
 
   #noteMsr(index: number, known: number): number {

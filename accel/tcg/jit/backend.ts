@@ -28,11 +28,15 @@ export interface CompiledBatch {
   install(destinations: readonly (Destination | undefined)[]): void;
 }
 
-export interface RegionBackend {
-  readonly name: string;
-  compile(regions: readonly Region[]): CompiledBatch;
+/** The functions in their places. */
+export interface RegionTable {
   /** The function in this place will not be called again. */
   release(place: number): void;
+}
+
+export interface RegionBackend extends RegionTable {
+  readonly name: string;
+  compile(regions: readonly Region[]): CompiledBatch;
 }
 
 /** What has become of plans. */

@@ -10,7 +10,7 @@ import type { Log } from "../../../core/log.ts";
 import type { CodeCache, RegionInfo, TranslationBlock } from "../engine/code-cache.ts";
 import { HF_CS32, HF_CS64, HF_DEBUG, HF_INHIBIT, HF_RF, HF_SEGCHECK, HF_TF } from "../env.ts";
 import type { Lowerer } from "../interp/lower.ts";
-import { CELL_SIZE, type CompiledRegion, type CompileQueue, type Finished, type RegionBackend } from "./backend.ts";
+import { CELL_SIZE, type CompiledRegion, type CompileQueue, type Finished, type RegionTable } from "./backend.ts";
 import { formRegion, isCurrent, type RegionPlan, type Surroundings } from "./form.ts";
 
 const PAGE_SHIFT = 12;
@@ -56,7 +56,7 @@ export class Jit {
     hereMs: 0,
     elsewhereMs: 0,
   };
-  readonly #backend: RegionBackend;
+  readonly #table: RegionTable;
   readonly #queue: CompileQueue;
   readonly #cache: CodeCache;
   readonly #lowerer: Lowerer;
@@ -72,9 +72,9 @@ export class Jit {
   readonly #underway = new Map<TranslationBlock, number>();
   #nextId = 1;
 
-  /** `queue` compiles with `backend`. */
+  /** What `queue` compiles goes into `table`. */
   constructor(
-    backend: RegionBackend,
+    table: RegionTable,
     queue: CompileQueue,
     cache: CodeCache,
     lowerer: Lowerer,
@@ -83,7 +83,7 @@ export class Jit {
   ) {
     this.#log = log;
     this.#insns = insns;
-    this.#backend = backend;
+    this.#table = table;
     this.#queue = queue;
     this.#cache = cache;
     this.#lowerer = lowerer;
@@ -175,7 +175,7 @@ export class Jit {
     this.#log?.line("jit", `dropped region ${block.region.id} at ${hex(block.phys)}`);
     this.statistics.killed++;
     this.#regions.delete(block.region.id);
-    this.#backend.release(block.region.place);
+    this.#table.release(block.region.place);
     this.#free.push(block.region.place);
   }
 

@@ -6,14 +6,14 @@ import type { CompileQueue, Finished } from "../jit/backend.ts";
 import type { RegionPlan } from "../jit/form.ts";
 import { encodePlans, type NumberedPlan } from "../jit/plan-codec.ts";
 import { COMPILE_THREAD } from "../threads.ts";
-import type { WasmBackend } from "./backend.ts";
 import type { CompileThreadData, ModuleMessage } from "./compile-thread.ts";
+import type { WasmLinker } from "./linker.ts";
 
 /** What the thread allocates lives short. */
 const THREAD_OPTIONS = { name: "compile", resourceLimits: { maxYoungGenerationSizeMb: 16 } };
 
 export class ThreadQueue implements CompileQueue {
-  readonly #backend: WasmBackend;
+  readonly #linker: WasmLinker;
   readonly #model: string;
   readonly #onModule: ((bytes: Uint8Array) => void) | undefined;
   #port: MessagePort | undefined;
@@ -22,8 +22,8 @@ export class ThreadQueue implements CompileQueue {
   #away = 0;
 
   /** `model` is the CPU model as -cpu gave it; `onModule` sees every module. */
-  constructor(backend: WasmBackend, model: string, onModule?: (bytes: Uint8Array) => void) {
-    this.#backend = backend;
+  constructor(linker: WasmLinker, model: string, onModule?: (bytes: Uint8Array) => void) {
+    this.#linker = linker;
     this.#model = model;
     this.#onModule = onModule;
   }
@@ -42,7 +42,7 @@ export class ThreadQueue implements CompileQueue {
     const { ids, refused, module, regions, bytes, time } = message;
     this.#away -= ids.length + refused.length;
     if (bytes) this.#onModule?.(bytes);
-    return { ids, refused, batch: this.#backend.adopt(module, regions), elsewhere: time };
+    return { ids, refused, batch: this.#linker.adopt(module, regions), elsewhere: time };
   }
 
   /** All at once: waking the thread costs more than the message. */
@@ -57,7 +57,7 @@ export class ThreadQueue implements CompileQueue {
     const { port1, port2 } = new MessageChannel();
     const data: CompileThreadData = {
       port: port2,
-      options: this.#backend.options,
+      options: this.#linker.options,
       model: this.#model,
       wantsBytes: this.#onModule !== undefined,
     };
