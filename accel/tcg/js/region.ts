@@ -21,9 +21,10 @@ import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
 import { CELL_SIZE, type CompiledRegion } from "../jit/backend.ts";
 import { analyse } from "../jit/graph.ts";
 import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
+import { callsOut, slotsOf } from "../jit/slots.ts";
 import { Structure, type StructureWriter } from "../jit/structure.ts";
 import { RESULT_HIGH } from "./adapters.ts";
-import { callsOut, neededBy, RegisterUse, slotBit, slotSet, slotsOf } from "./registers.ts";
+import { neededBy, RegisterUse, slotBit, slotSet } from "./registers.ts";
 
 const CS = 1;
 // Of a TLB entry, in words.

@@ -3,36 +3,24 @@
  * the start of each node. Sets are bit masks as in jit/effects.ts.
  */
 
-import { ENV, regOffset } from "../env.ts";
 import { CONST_BASE, type IrCode, NONE, type Value } from "../ir/builder.ts";
-import { OP, OP_ROWS } from "../ir/ops.ts";
+import { OP_ROWS } from "../ir/ops.ts";
 import { ALL_SLOTS, type Effect, effectOf } from "../jit/effects.ts";
 import type { Graph } from "../jit/graph.ts";
 import type { Node, Region } from "../jit/region.ts";
+import { SLOT_BIT } from "../jit/slots.ts";
 
-const REGISTERS = 16;
-const FLAG_OPERANDS = 5;
 const KIND = OP_ROWS.map(({ kind }) => kind);
-
-const BIT = new Int8Array(CONST_BASE >> 3).fill(-1);
-for (let i = 0; i < REGISTERS; i++) BIT[regOffset(i) >> 3] = i;
-for (let i = 0; i < FLAG_OPERANDS; i++) BIT[(ENV.ccOp >> 3) + i] = REGISTERS + i;
 
 /** The bit of a slot that lives in local variables, or -1. */
 export function slotBit(slot: Value): number {
-  return slot < 0 || slot >= CONST_BASE ? -1 : BIT[slot >> 3];
+  return slot < 0 || slot >= CONST_BASE ? -1 : SLOT_BIT[slot >> 3];
 }
 
 /** As a set. */
 export function slotSet(slot: Value): number {
   const bit = slotBit(slot);
   return bit < 0 ? 0 : 1 << bit;
-}
-
-export function* slotsOf(set: number): Generator<Value> {
-  for (let bit = 0; bit < REGISTERS + FLAG_OPERANDS; bit++) {
-    if (set & (1 << bit)) yield bit < REGISTERS ? regOffset(bit) : ENV.ccOp + (bit - REGISTERS) * 8;
-  }
 }
 
 /** What a call needs in env before, of what is there to write. */
@@ -117,10 +105,4 @@ function operandsOf(ir: IrCode, i: number): Value[] {
     default:
       return [ir.a[i], ir.b[i]].filter((value) => value !== NONE);
   }
-}
-
-/** Whether a block has calls to helpers that go by env.rip being the block's start. */
-export function callsOut(ir: IrCode): boolean {
-  for (let i = 0; i < ir.count; i++) if (ir.op[i] === OP.call || ir.op[i] === OP.callv) return true;
-  return false;
 }

@@ -28,6 +28,7 @@ import { OP, OP_ROWS, type OpRow } from "../ir/ops.ts";
 import { CELL_SIZE, type CompiledRegion } from "../jit/backend.ts";
 import { analyse } from "../jit/graph.ts";
 import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
+import { callsOut, slotsOf } from "../jit/slots.ts";
 import { Structure, type StructureWriter } from "../jit/structure.ts";
 import { Code, I32, I64, V128, type ValueType } from "./encoder.ts";
 import type { Intrinsic, Site } from "./intrinsics.ts";
@@ -35,7 +36,6 @@ import { F, V } from "./intrinsics-opcodes.ts";
 import { W } from "./opcodes.ts";
 import {
   cachedBit,
-  callsOut,
   homeOf,
   isTemp,
   isVector,
@@ -45,7 +45,6 @@ import {
   places,
   RegisterUse,
   type SlotSet,
-  slotsOf,
   spillSet,
   vectorsOf,
 } from "./registers.ts";

@@ -3,18 +3,18 @@
  * code.
  */
 
-import { ENV, regOffset, xmmOffset } from "../env.ts";
+import { ENV, xmmOffset } from "../env.ts";
 import { CONST_BASE, type IrCode, NONE, type Value } from "../ir/builder.ts";
 import { OP, OP_ROWS } from "../ir/ops.ts";
-import { ALL_SLOTS, type Effect, effectOf } from "../jit/effects.ts";
+import { type Effect, effectOf } from "../jit/effects.ts";
 import type { Graph } from "../jit/graph.ts";
 import type { Node, Region } from "../jit/region.ts";
+import { SLOT_BIT, SLOT_COUNT } from "../jit/slots.ts";
 import { type Intrinsic, intrinsicFor } from "./intrinsics.ts";
 
 const XMM_COUNT = 16;
 const VTEMP_COUNT = 32;
-const FLAG_OPERANDS = 5;
-const FIRST_XMM_BIT = 16 + FLAG_OPERANDS;
+const FIRST_XMM_BIT = SLOT_COUNT;
 const KIND = OP_ROWS.map(({ kind }) => kind);
 
 /** A set of the slots that live in locals of their own. */
@@ -26,9 +26,7 @@ export interface SlotSet {
 }
 
 /** By slot: the bit of one that lives in a local of its own, or -1. */
-const CACHED_BIT = new Int8Array(CONST_BASE >> 3).fill(-1);
-for (let i = 0; i < 16; i++) CACHED_BIT[regOffset(i) >> 3] = i;
-for (let i = 0; i < FLAG_OPERANDS; i++) CACHED_BIT[(ENV.ccOp >> 3) + i] = 16 + i;
+const CACHED_BIT = SLOT_BIT.slice();
 for (let i = 0; i < XMM_COUNT * 2; i++) CACHED_BIT[(ENV.xmm >> 3) + i] = FIRST_XMM_BIT + (i >> 1);
 
 export const cachedBit = (slot: Value): number => CACHED_BIT[slot >> 3];
@@ -185,18 +183,6 @@ export function laneOf(slot: Value): number {
   return ((slot - (isVectorTemp(slot) ? ENV.vtemps : ENV.xmm)) >> 3) & 1;
 }
 
-export function* slotsOf(bits: number): Generator<Value> {
-  for (let bit = 0; bit < FIRST_XMM_BIT; bit++) {
-    if (bits & ALL_SLOTS & (1 << bit)) yield bit < 16 ? regOffset(bit) : ENV.ccOp + (bit - 16) * 8;
-  }
-}
-
 export function* vectorsOf(bits: number): Generator<Value> {
   for (let index = 0; index < XMM_COUNT; index++) if (bits & (1 << index)) yield xmmOffset(index);
-}
-
-/** Whether a block has calls to helpers that go by env.rip being the block's start. */
-export function callsOut(ir: IrCode): boolean {
-  for (let i = 0; i < ir.count; i++) if (KIND[ir.op[i]] === "call") return true;
-  return false;
 }
