@@ -4,20 +4,18 @@
  *
  *  - Node that makes it and Node inside are the same, run with the same V8 flags (none): otherwise the code cache does
  *    not fit, or the executable does nothing.
- *  - It is freed from a library that small systems do not have (libatomic.ts).
  *  - The executable takes no options for Node (`execArgvExtension`), so that all options are the program's.
  *  - It is made in a folder beside its place and moved there when it is complete.
  */
 
 import { execFile } from "node:child_process";
-import { chmod, copyFile, mkdtemp, open, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdtemp, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { type Code, MAIN } from "./code.ts";
 import { recordCode, wrapBundle } from "./code-cache.ts";
 import type { Firmware } from "./firmware.ts";
-import { freeFromLibatomic } from "./libatomic.ts";
 import { licenseText, nodeLicense } from "./licenses.ts";
 import type { Progress } from "./progress.ts";
 
@@ -39,8 +37,6 @@ export interface Executable {
   readonly size: number;
   /** False when there is no `strip`, and the executable is larger than it needs to be. */
   readonly stripped: boolean;
-  /** Why it needs libatomic where it runs; undefined when it does not. */
-  readonly needsLibatomic: string | undefined;
 }
 
 /** Looks whether an executable can be made, and put where it is wanted, before time is spent on it. */
@@ -77,19 +73,6 @@ async function strip(file: string): Promise<boolean> {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw new QemuError("strip", `'strip' failed: ${(cause as { stderr?: string }).stderr || messageOf(cause)}`);
   }
-}
-
-/** Answers why that could not be done, or undefined. */
-async function removeLibatomic(file: string): Promise<string | undefined> {
-  const independence = freeFromLibatomic(await readFile(file));
-  if (!independence.independent) return independence.reason;
-  const handle = await open(file, "r+");
-  try {
-    for (const { offset, bytes } of independence.patches) await handle.write(bytes, 0, bytes.length, offset);
-  } finally {
-    await handle.close();
-  }
-  return undefined;
 }
 
 export async function makeExecutable({ code, firmware, output, progress }: ExecutableRequest): Promise<Executable> {
@@ -134,10 +117,9 @@ export async function makeExecutable({ code, firmware, output, progress }: Execu
     await execute(process.execPath, ["--build-sea", "config.json"], { cwd: folder, env: {} });
     const made = join(folder, "executable");
     await chmod(made, 0o755);
-    const needsLibatomic = await removeLibatomic(made);
     const { size } = await stat(made);
     await rename(made, target);
-    return { size, stripped, needsLibatomic };
+    return { size, stripped };
   } catch (cause) {
     throw cause instanceof QemuError ? cause : cannotWrite(output, cause);
   } finally {

@@ -83,7 +83,6 @@ async function bundle(wanted: Wanted): Promise<void> {
     ...(firmware.files.size > 0
       ? []
       : ["without firmware: it looks for SeaBIOS where systems install it, and with -L"]),
-    ...(made.needsLibatomic === undefined ? [] : [`needs libatomic where it runs: ${made.needsLibatomic}`]),
     ...(made.stripped ? [] : ["not stripped, because there is no 'strip' (Debian package binutils)"]),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
