@@ -6,6 +6,7 @@
  * A file is one or more uvu suites. The default limit is 60 seconds; a file that needs more says so in a comment of
  * its own, `// @timeout 300` (seconds). Files under test/guest start machines and run last, one at a time; those with a
  * comment `// @backends wasm js,jit-threshold=20 interp` run once with each of these back ends of the accelerator tcg.
+ * Those with a comment `// @beside` wait most of the time; they run one after the other beside everything else.
  * The closing line is `N passed, N failed, N skipped`; the exit status is 1 when anything failed.
  */
 
@@ -146,14 +147,18 @@ const files = found
 const isGuest = ({ file }: Job): boolean => relative(ROOT, file).startsWith("test/guest/");
 const jobs = Math.max(1, Number(values.jobs ?? Math.min(2, availableParallelism())));
 
-const results = [
-  ...(await runAll(
-    files.filter((job) => !isGuest(job)),
-    jobs,
-    values.verbose,
-  )),
-  ...(await runAll(files.filter(isGuest), 1, values.verbose)),
-];
+const isBeside = ({ file }: Job): boolean => /^\/\/ @beside$/m.test(readFileSync(file, "utf8"));
+
+const { verbose } = values;
+const beside = runAll(files.filter(isBeside), 1, verbose);
+const others = files.filter((job) => !isBeside(job));
+const units = await runAll(
+  others.filter((job) => !isGuest(job)),
+  jobs,
+  verbose,
+);
+const guests = await runAll(others.filter(isGuest), 1, verbose);
+const results = [...units, ...guests, ...(await beside)];
 const sum = (pick: (result: FileResult) => number): number => results.reduce((total, r) => total + pick(r), 0);
 const failed = sum((r) => r.failed);
 const broken = results.filter((r) => r.failed > 0);
