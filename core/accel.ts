@@ -21,6 +21,8 @@ export type VcpuExit =
   | "halted"
   /** Triple fault. */
   | "triple-fault"
+  /** The accelerator cannot go on, and has said why. */
+  | "internal-error"
   /** Stopped by a breakpoint or a single step of the monitor. */
   | "debug";
 
@@ -92,8 +94,15 @@ export interface Accelerator {
   readonly description: string;
   /** Sections of guest memory that the accelerator reserves, in bytes. */
   readonly reservedMemory: number;
+  /** Whether its CPUs have system management mode; true when it does not say. */
+  readonly smm?: boolean;
   /** What `-accel name,property=value` may set. */
   readonly properties: PropertySpecs;
+  /**
+   * Looks whether it can run here, before a machine is made.
+   * @throws QemuError that says why not.
+   */
+  checkHost?(properties: Properties): Promise<void>;
   createVcpu(environment: VcpuEnvironment, properties: Properties): Promise<Vcpu>;
   /** Lines of `-cpu help`. */
   cpuModels(): { name: string; description: string }[];

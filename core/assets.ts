@@ -24,6 +24,8 @@ export interface ThreadProgram {
   readonly name: string;
   /** Its path from the folder of the sources. */
   readonly source: string;
+  /** The part (see plugins/first-party.ts) that starts it; undefined for the program's own. */
+  readonly part?: string;
 }
 
 /** The addon of koffi (core/ffi.ts) in bundles and executables made on this platform. */

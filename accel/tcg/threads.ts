@@ -2,4 +2,8 @@
 
 import type { ThreadProgram } from "../../core/assets.ts";
 
-export const COMPILE_THREAD: ThreadProgram = { name: "compile-thread", source: "accel/tcg/wasm/compile-thread.ts" };
+export const COMPILE_THREAD: ThreadProgram = {
+  name: "compile-thread",
+  source: "accel/tcg/wasm/compile-thread.ts",
+  part: "accel/tcg",
+};

@@ -10,7 +10,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { BuildOptions, BuildResult, Plugin } from "esbuild";
-import { KOFFI_ADDON } from "../../core/assets.ts";
+import { KOFFI_ADDON, type ThreadProgram } from "../../core/assets.ts";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { THREADS } from "../threads.ts";
 import { type BundledPackage, packagesOf } from "./licenses.ts";
@@ -107,9 +107,10 @@ export const COMMON = {
 } satisfies BuildOptions;
 
 export async function bundleCode(request: CodeRequest): Promise<Code> {
-  const { sources } = request;
+  const { sources, parts } = request;
   const esbuild = await loadEsbuild();
-  const entries = [{ name: MAIN, source: "bin/qemu-next.ts" }, ...THREADS];
+  const isWanted = (thread: ThreadProgram): boolean => !thread.part || parts.some(({ part }) => part === thread.part);
+  const entries = [{ name: MAIN, source: "bin/qemu-next.ts" }, ...THREADS.filter(isWanted)];
   let result: BuildResult<typeof COMMON>;
   try {
     result = await esbuild.build({

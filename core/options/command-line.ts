@@ -51,6 +51,8 @@ export interface IoPlan {
   readonly panicAction: PanicAction;
   /** A line for a user on a terminal, about what the defaults do. */
   readonly notice: string | undefined;
+  /** What the user should know, though the machine can start. */
+  readonly warnings: readonly string[];
 }
 
 /** How messages are printed; known even when the rest of the command line is wrong. */
@@ -116,6 +118,13 @@ const REPLACES_DEFAULT: Readonly<Record<string, "serial" | "parallel" | "floppy"
   "secondary-vga": "vga",
 };
 
+interface ChosenAccelerator {
+  readonly accelerator: Accelerator;
+  readonly properties: Properties;
+  /** Why those named before it were passed over. */
+  readonly warnings: readonly string[];
+}
+
 class Builder {
   readonly #options: OptionSet;
   readonly #host: PluginHost;
@@ -164,7 +173,8 @@ class Builder {
     const { machine, record: machineProperties, text } = await this.#machine();
     const { accel: _, ...properties } = machineProperties;
     withOption(text, () => parseProperties(`${machine.name}-machine`, machine.properties, properties));
-    const { accelerator, properties: acceleratorProperties } = await this.#accelerator(machineProperties);
+    const chosen = await this.#accelerator(machineProperties);
+    const { accelerator, properties: acceleratorProperties, warnings } = chosen;
     const globals = this.#globals();
     const devices = await this.#devices(globals);
     const replaced = new Set(
@@ -215,6 +225,7 @@ class Builder {
         log: this.#log(),
         pidFile: this.#options.last("pidfile")?.value,
         panicAction: action.panic,
+        warnings,
         notice: characters.terminal
           ? "no display: the guest's serial port and the monitor are on this terminal (ctrl-a h for help)"
           : undefined,
@@ -249,10 +260,8 @@ class Builder {
     });
   }
 
-  /** The first accelerator that is there, of those -accel, -enable-kvm or -machine accel= name. */
-  async #accelerator(
-    machine: Readonly<Record<string, string>>,
-  ): Promise<{ accelerator: Accelerator; properties: Properties }> {
+  /** The first accelerator that works here, of those -accel, -enable-kvm or -machine accel= name. */
+  async #accelerator(machine: Readonly<Record<string, string>>): Promise<ChosenAccelerator> {
     const wanted = [...this.#options].flatMap(({ name, value, text }) => {
       if (name === "enable-kvm") return [{ name: "kvm", properties: {}, text }];
       if (name !== "accel") return [];
@@ -260,19 +269,39 @@ class Builder {
       return [{ name: accel, properties, text }];
     });
     const text = this.#options.last("machine")?.text ?? "";
+    if (machine.accel !== undefined && wanted.length > 0) {
+      throw new QemuError("bad-option", 'The -accel and "-machine accel=" options are incompatible', {
+        context: { option: wanted[0].text },
+      });
+    }
     for (const name of machine.accel?.split(":") ?? []) wanted.push({ name, properties: {}, text });
     if (wanted.length === 0) wanted.push({ name: "tcg", properties: {}, text: "" });
+    const failures: QemuError[] = [];
     for (const { name, properties, text: option } of wanted) {
-      const accelerator = await this.#host.find("accelerator", name);
-      if (!accelerator) continue;
-      const read = (): Properties => parseProperties(`${name}-accel`, accelerator.properties, properties);
-      return { accelerator, properties: option ? withOption(option, read) : read() };
+      const look = async (): Promise<ChosenAccelerator | QemuError> => {
+        const accelerator = await this.#host.find("accelerator", name);
+        if (!accelerator) {
+          return new QemuError("unknown-accelerator", `invalid accelerator ${name}`, {
+            context: { option: option || undefined },
+            hint: didYouMean(name, this.#host.names("accelerator")),
+          });
+        }
+        const read = parseProperties(`${name}-accel`, accelerator.properties, properties);
+        try {
+          await accelerator.checkHost?.(read);
+        } catch (error) {
+          if (error instanceof QemuError) return error;
+          throw error;
+        }
+        const warnings = failures.map(({ message }) => `${message}; falling back to ${name}`);
+        return { accelerator, properties: read, warnings };
+      };
+      const found = await (option ? withOption(option, look) : look());
+      if (!(found instanceof QemuError)) return found;
+      failures.push(found);
     }
-    const [{ name, text: option }] = wanted;
-    throw new QemuError("unknown-accelerator", `invalid accelerator ${name}`, {
-      context: { option: option || undefined },
-      hint: didYouMean(name, this.#host.names("accelerator")),
-    });
+    const [{ code, context, hint, cause }] = failures;
+    throw new QemuError(code, failures.map(({ message }) => message).join("; "), { context, hint, cause });
   }
 
   async #acceleratorPropertyHelp(name: string, text: string): Promise<string> {

@@ -164,6 +164,7 @@ class MachineThread {
       this.#log.line("cpu_reset", "Triple fault");
       this.#control.reset("guest-reset");
     } else if (exit === "debug") this.#pause("paused");
+    else if (exit === "internal-error") this.#pause("internal-error");
   }
 
   /** Sleeps until the next timer or the doorbell. */

@@ -62,6 +62,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
       await new Promise((resolve) => process.stdout.write(line.text, resolve));
       return 0;
     }
+    for (const warning of line.io.warnings) say(`${name}: warning: ${warning}\n`);
     if (line.io.notice && process.stderr.isTTY) say(`${name}: ${line.io.notice}\n`);
     let vm: Vm | undefined;
     let signalled: NodeJS.Signals | undefined;

@@ -162,7 +162,13 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const withHpet = flag(machineProperties.hpet, true);
   const legacy = { isaIrq: (line: number) => interrupts.legacySource(line) };
   const pit = await devices.create<IntervalTimer>("isa-pit", legacy);
-  const smm = flag(machineProperties.smm, true);
+  const hasSmm = runtime.accelerator.smm ?? true;
+  const smm = flag(machineProperties.smm, hasSmm);
+  if (smm && !hasSmm) {
+    throw new QemuError("no-smm", "System Management Mode not supported by this hypervisor.", {
+      hint: "leave out smm=on, or use -accel tcg",
+    });
+  }
   const pm = await devices.create<PowerManagement>("PIIX4_PM", { properties: { "smm-enabled": smm ? "on" : "off" } });
   pm.onSmi(() => cpu.smi());
   const rtc = await devices.create<Cmos>("mc146818rtc", { ...legacy, board: { rtcAlarm: () => pm.rtcAlarm() } });

@@ -1,0 +1,30 @@
+/** Plugin: the accelerator `kvm`, the host's own virtualization of x86. */
+
+import type { Accelerator } from "../../core/accel.ts";
+import type { Plugin } from "../../core/plugin/plugin.ts";
+import { cpuModels } from "./cpuid.ts";
+import { checkProperties, KVM_PROPERTIES } from "./properties.ts";
+
+const KVM: Accelerator = {
+  name: "kvm",
+  description: "virtualization by the host's kernel",
+  reservedMemory: 0,
+  smm: false,
+  properties: KVM_PROPERTIES,
+  async checkHost(properties) {
+    checkProperties(properties);
+    (await (await import("./system.ts")).openKvm()).close();
+  },
+  createVcpu: async (environment, properties) => (await import("./vcpu.ts")).KvmVcpu.create(environment, properties),
+  cpuModels,
+};
+
+const plugin: Plugin = {
+  name: "kvm",
+  api: 1,
+  apply(host) {
+    host.hooks.accelerator.for("kvm").tap("kvm", () => KVM);
+  },
+};
+
+export default plugin;

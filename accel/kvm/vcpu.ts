@@ -1,0 +1,385 @@
+/**
+ * One x86 CPU run by the kernel's KVM, with our interrupt controllers: enters the guest, does the port and memory
+ * accesses that it comes back with, and hands interrupts over.
+ *
+ * Invariants:
+ *  1. Outside `run` the registers are the kernel's and complete: an access that came back is finished before `run` ends.
+ *  2. An interrupt is acknowledged only when the CPU takes it at once (ready_for_interrupt_injection).
+ *  3. Whoever wants the CPU out of the guest rings the doorbell; device code inside `run` calls `kick`.
+ */
+
+import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
+import type { AccessSize } from "../../core/bus/io.ts";
+import type { CpuRegisters } from "../../core/cpu-registers.ts";
+import type { Properties } from "../../core/device.ts";
+import { QemuError } from "../../core/errors.ts";
+import type { SavedState } from "../../core/state/state.ts";
+import { dumpRegisters } from "../x86/dump.ts";
+import { describeMappings, describeTlb } from "../x86/page-tables.ts";
+import * as abi from "./abi.ts";
+import { encodeCpuid, supportedCpuid, type VcpuCpuid, vcpuCpuid } from "./cpuid.ts";
+import { explainExit, showCode } from "./exits.ts";
+import type { KvmLibrary } from "./libc.ts";
+import { checkProperties } from "./properties.ts";
+import { savedVcpu, VcpuRegisters } from "./registers.ts";
+import { MemorySlots } from "./slots.ts";
+import { type KvmSystem, openKvm } from "./system.ts";
+import { Waker } from "./waker.ts";
+
+const { RUN, EXIT, KVM_RUN } = abi;
+const EFLAGS_IF = 0x200n;
+const CR0_PE = 1n;
+const MMIO_MAX = 8;
+
+export class KvmVcpu implements Vcpu {
+  readonly #environment: VcpuEnvironment;
+  readonly #library: KvmLibrary;
+  readonly #fd: number;
+  readonly #run: DataView;
+  readonly #cpuid: VcpuCpuid;
+  readonly #registers: VcpuRegisters;
+  readonly #waker: Waker;
+  readonly #interrupt = new DataView(new ArrayBuffer(abi.SIZES.kvm_interrupt));
+  readonly #counts = { port: 0, mmio: 0, window: 0, halt: 0, signal: 0, other: 0 };
+  #interrupts = 0;
+  #intr = false;
+  #nmi = false;
+  #init = false;
+  #halted = false;
+  #kicked = false;
+  /** A port or memory access has been done, but the kernel has not taken its result yet. */
+  #unfinished = false;
+  #tpr = 0;
+  #apicBase: bigint;
+
+  private constructor(environment: VcpuEnvironment, system: KvmSystem) {
+    this.#environment = environment;
+    const { library } = system;
+    this.#library = library;
+    const vm = system.createVm();
+    new MemorySlots(library, vm, environment.memory, system.capability(abi.KVM_CAP_NR_MEMSLOTS));
+    this.#fd = library.check("KVM_CREATE_VCPU", library.ioctl(vm, abi.KVM_CREATE_VCPU, environment.index));
+    const size = library.check("KVM_GET_VCPU_MMAP_SIZE", library.ioctl(system.fd, abi.KVM_GET_VCPU_MMAP_SIZE));
+    this.#run = new DataView(library.map(this.#fd, size));
+    this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system));
+    for (const warning of this.#cpuid.warnings) environment.log?.print(`qemu-next: warning: ${warning}`);
+    const entries = encodeCpuid(this.#cpuid.entries);
+    library.check("KVM_SET_CPUID2", library.ioctlWith(this.#fd, abi.KVM_SET_CPUID2, entries));
+    this.#registers = new VcpuRegisters(library, this.#fd, system.capability(abi.KVM_CAP_XCRS) > 0);
+    this.#apicBase = this.#registers.apicBase;
+    this.#waker = new Waker(library, this.#fd, environment.clock, environment.wake);
+  }
+
+  /** Called in the thread that will run it. */
+  static async create(environment: VcpuEnvironment, properties: Properties): Promise<KvmVcpu> {
+    checkProperties(properties);
+    const vcpu = new KvmVcpu(environment, await openKvm());
+    vcpu.reset();
+    return vcpu;
+  }
+
+  // ---- pins
+
+  setIntr(level: boolean): void {
+    this.#intr = level;
+  }
+
+  nmi(): void {
+    this.#nmi = true;
+  }
+
+  /** Machines have no SMM with this accelerator. */
+  smi(): void {}
+
+  init(): void {
+    this.#init = true;
+  }
+
+  /** The bootstrap processor never waits for one. */
+  sipi(): void {}
+
+  // DEVIATION: the A20 gate is always open, as with KVM everywhere.
+  setA20(): void {}
+
+  kick(): void {
+    this.#kicked = true;
+  }
+
+  hasWork(): boolean {
+    return this.#nmi || this.#init || (this.#intr && this.#run.getUint8(RUN.if_flag) !== 0);
+  }
+
+  // ---- registers
+
+  reset(): void {
+    this.#nmi = false;
+    this.#init = false;
+    this.#registers.reset(this.#cpuid.signature);
+    this.#changed(false);
+  }
+
+  setRegisters(registers: CpuRegisters): void {
+    this.#registers.setRegisters(registers);
+    this.#changed(false);
+  }
+
+  save(): SavedState {
+    return savedVcpu({ ...this.#registers.save(), halted: this.#halted, nmi: this.#nmi, init: this.#init });
+  }
+
+  load({ name, version, fields }: SavedState): void {
+    if (name !== "kvm-cpu" || version !== 1) {
+      throw new QemuError("state-name", `saved state is of '${name}' ${version}, not of 'kvm-cpu' 1`, {
+        hint: "a machine goes on with the accelerator it was saved with",
+      });
+    }
+    this.#registers.load(fields);
+    this.#nmi = fields.nmi === true;
+    this.#init = fields.init === true;
+    this.#changed(fields.halted === true);
+    this.#waker.drain();
+  }
+
+  /** The registers have been set from outside: what was derived of them is found again. */
+  #changed(halted: boolean): void {
+    this.#halted = halted;
+    this.#run.setUint8(RUN.if_flag, this.#registers.rflags & EFLAGS_IF ? 1 : 0);
+    this.#run.setUint8(RUN.ready_for_interrupt_injection, 0);
+    this.#apicBase = this.#registers.apicBase;
+    this.#tpr = this.#environment.apic?.tpr ?? 0;
+  }
+
+  /** There is no deadline mode: CPUID hides it, and the counter is the host's. */
+  tscToNs(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  // ---- running
+
+  run(): VcpuExit {
+    this.#waker.taken();
+    for (;;) {
+      if (this.#kicked) {
+        this.#kicked = false;
+        return this.#leave("slice");
+      }
+      if (this.#init) {
+        this.#leave("slice");
+        this.#init = false;
+        this.#registers.init(this.#cpuid.signature);
+        this.#changed(false);
+      }
+      if (this.#halted) {
+        if (!this.hasWork()) return "halted";
+        this.#halted = false;
+      }
+      this.#offerInterrupts();
+      if (!this.#waker.enter()) return this.#leave("slice");
+      const result = this.#library.ioctl(this.#fd, KVM_RUN);
+      this.#waker.leave();
+      this.#unfinished = false;
+      this.#followRun();
+      if (result < 0) {
+        const name = this.#library.errorName();
+        if (name !== "EINTR" && name !== "EAGAIN") return this.#fail(`error: kvm run failed ${name}\n`);
+        this.#counts.signal++;
+        this.#waker.drain();
+        return "slice";
+      }
+      const exit = this.#handle(this.#run.getUint32(RUN.exit_reason, true));
+      if (exit) return exit;
+    }
+  }
+
+  /** Finishes an access under way, so that the registers are complete, without running the guest. */
+  #leave(exit: VcpuExit): VcpuExit {
+    if (!this.#unfinished) return exit;
+    this.#run.setUint8(RUN.immediate_exit, 1);
+    while (this.#library.ioctl(this.#fd, KVM_RUN) >= 0 && this.#access(this.#run.getUint32(RUN.exit_reason, true)));
+    this.#run.setUint8(RUN.immediate_exit, 0);
+    this.#unfinished = false;
+    this.#followRun();
+    this.#kicked = false;
+    return exit;
+  }
+
+  /** Hands over what waits, or asks to be told when the CPU can take it. */
+  #offerInterrupts(): void {
+    const { apic, interrupts } = this.#environment;
+    const run = this.#run;
+    if (this.#nmi) {
+      this.#nmi = false;
+      this.#interrupts++;
+      this.#library.check("KVM_NMI", this.#library.ioctl(this.#fd, abi.KVM_NMI));
+    }
+    if (this.#intr && run.getUint8(RUN.ready_for_interrupt_injection) !== 0 && run.getUint8(RUN.if_flag) !== 0) {
+      const vector = interrupts.acknowledge();
+      if (vector >= 0) {
+        this.#interrupt.setUint32(0, vector, true);
+        this.#interrupts++;
+        this.#library.check("KVM_INTERRUPT", this.#library.ioctlWith(this.#fd, abi.KVM_INTERRUPT, this.#interrupt));
+      }
+    }
+    run.setUint8(RUN.request_interrupt_window, this.#intr ? 1 : 0);
+    if (!apic) return;
+    this.#tpr = apic.tpr;
+    run.setBigUint64(RUN.cr8, BigInt(this.#tpr), true);
+  }
+
+  /** Takes over what the guest has done to the parts of its APIC that are in the CPU. */
+  #followRun(): void {
+    const { apic } = this.#environment;
+    if (!apic) return;
+    const tpr = this.#run.getUint8(RUN.cr8);
+    if (tpr !== this.#tpr) {
+      this.#tpr = tpr;
+      apic.tpr = tpr;
+    }
+    const base = this.#run.getBigUint64(RUN.apic_base, true);
+    if (base !== this.#apicBase) {
+      this.#apicBase = base;
+      apic.setBase(Number(base));
+    }
+  }
+
+  #handle(reason: number): VcpuExit | undefined {
+    if (this.#access(reason)) return undefined;
+    switch (reason) {
+      case EXIT.IRQ_WINDOW_OPEN:
+        this.#counts.window++;
+        return undefined;
+      case EXIT.SET_TPR:
+        this.#counts.other++;
+        return undefined;
+      case EXIT.HLT:
+        this.#counts.halt++;
+        this.#halted = true;
+        return undefined;
+      case EXIT.SHUTDOWN:
+        return "triple-fault";
+      case EXIT.INTR:
+        this.#counts.signal++;
+        return "slice";
+    }
+    const failed = this.#fail(explainExit(reason, this.#run));
+    return this.#survives(reason) ? undefined : failed;
+  }
+
+  /** User code that the kernel could not emulate has met #UD instead: the guest deals with it. */
+  #survives(reason: number): boolean {
+    if (reason !== EXIT.INTERNAL_ERROR) return false;
+    if (this.#run.getUint32(RUN.internal_suberror, true) !== abi.INTERNAL_ERROR_EMULATION) return false;
+    const { cr0, cpl } = this.#registers.show(false);
+    return (cr0 & CR0_PE) !== 0n && cpl === 3;
+  }
+
+  /** Does a port or memory access. False when the exit is none. */
+  #access(reason: number): boolean {
+    if (reason === EXIT.IO) this.#doPorts();
+    else if (reason === EXIT.MMIO) this.#doMemory();
+    else return false;
+    this.#unfinished = true;
+    return true;
+  }
+
+  #doPorts(): void {
+    const { ports, clock } = this.#environment;
+    const run = this.#run;
+    this.#counts.port++;
+    const write = run.getUint8(RUN.io_direction) !== 0;
+    const size = run.getUint8(RUN.io_size) as AccessSize;
+    const port = run.getUint16(RUN.io_port, true);
+    const count = run.getUint32(RUN.io_count, true);
+    let at = Number(run.getBigUint64(RUN.io_data_offset, true));
+    if (write) clock.poll();
+    for (let i = 0; i < count; i++, at += size) {
+      if (write) ports.write(port, getValue(run, at, size), size);
+      else setValue(run, at, size, ports.read(port, size));
+    }
+  }
+
+  #doMemory(): void {
+    const { memory, clock } = this.#environment;
+    const run = this.#run;
+    this.#counts.mmio++;
+    const address = Number(run.getBigUint64(RUN.mmio_phys_addr, true));
+    const length = Math.min(run.getUint32(RUN.mmio_len, true), MMIO_MAX);
+    const write = run.getUint8(RUN.mmio_is_write) !== 0;
+    if (write) clock.poll();
+    for (let done = 0; done < length; ) {
+      const left = length - done;
+      const size: AccessSize = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      const at = RUN.mmio_data + done;
+      if (write) memory.write(address + done, getValue(run, at, size), size);
+      else setValue(run, at, size, memory.read(address + done, size));
+      done += size;
+    }
+  }
+
+  /** The kernel cannot go on: says why, with the registers and the code. */
+  #fail(text: string): VcpuExit {
+    const { rip } = this.#registers.show(false);
+    const code = showCode(this.instructionPointer, rip, (address) => this.#readByte(address));
+    const { log } = this.#environment;
+    log?.print(`${text}${this.dumpRegisters()}${code}`);
+    return "internal-error";
+  }
+
+  #readByte(virtual: bigint): number | undefined {
+    const physical = this.translate(virtual);
+    if (physical === undefined) return undefined;
+    const at = this.#environment.memory.direct(physical, false);
+    return at === undefined ? undefined : this.#environment.memory.memory.u8[at];
+  }
+
+  // ---- monitor
+
+  get instructionPointer(): bigint {
+    const { rip, segments, cr0 } = this.#registers.show(false);
+    const [, cs] = segments;
+    const linear = BigInt.asUintN(64, rip + cs.base);
+    return cr0 & CR0_PE ? linear : linear & 0xffffffffn;
+  }
+
+  disassemble(): never {
+    throw new QemuError("unsupported", "the accelerator 'kvm' does not disassemble");
+  }
+
+  dumpRegisters(): string {
+    return dumpRegisters(this.#registers.show(this.#halted));
+  }
+
+  dumpTlb(): string {
+    return describeTlb(this.#environment.memory, this.#registers.show(false));
+  }
+
+  dumpMemoryMap(): string {
+    return describeMappings(this.#environment.memory, this.#registers.show(false));
+  }
+
+  translate(virtual: bigint): number | undefined {
+    const view = new DataView(new ArrayBuffer(abi.SIZES.kvm_translation));
+    view.setBigUint64(abi.TRANSLATION.linear_address, virtual, true);
+    const result = this.#library.ioctlWith(this.#fd, abi.KVM_TRANSLATE, view);
+    if (result < 0 || view.getUint8(abi.TRANSLATION.valid) === 0) return undefined;
+    return Number(view.getBigUint64(abi.TRANSLATION.physical_address, true));
+  }
+
+  statistics(): [string, string][] {
+    const exits = Object.entries(this.#counts).map(([name, count]) => `${name} ${count}`);
+    return [
+      ["exits", exits.join(", ")],
+      ["interrupts", String(this.#interrupts)],
+    ];
+  }
+}
+
+function getValue(view: DataView, at: number, size: AccessSize): number {
+  return size === 1 ? view.getUint8(at) : size === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
+}
+
+function setValue(view: DataView, at: number, size: AccessSize, value: number): void {
+  if (size === 1) view.setUint8(at, value);
+  else if (size === 2) view.setUint16(at, value, true);
+  else view.setUint32(at, value, true);
+}
