@@ -1,0 +1,316 @@
+// @timeout 60
+/** A vCPU of the host's KVM over a small address space: code at the reset vector, ports, registers, interrupts. */
+
+import { closeSync, openSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
+import { type AccessSize, PortSpace } from "../../../core/bus/io.ts";
+import { HostClock, ManualClock, type TimerQueue } from "../../../core/clock.ts";
+import { messageOf } from "../../../core/errors.ts";
+import { AddressSpace } from "../../../core/memory/address-space.ts";
+import { GuestMemory } from "../../../core/memory/guest-memory.ts";
+import { Doorbell } from "../../../core/thread/doorbell.ts";
+import { assemble } from "../../tools/asm.ts";
+
+const MIB = 2 ** 20;
+const ROM_SIZE = 0x10000;
+const RESET = 0xfff0;
+const PORT = 0x100;
+const REGISTERS = 0xd0000;
+
+function missing(): string | undefined {
+  try {
+    closeSync(openSync("/dev/kvm", "r+"));
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+class Bench {
+  readonly log: string[] = [];
+  readonly memory: GuestMemory;
+  readonly space: AddressSpace;
+  readonly wake: Doorbell;
+  readonly clock: TimerQueue;
+  /** What the ports answer. */
+  next = 0;
+  vector = -1;
+  onPort: (() => void) | undefined;
+  shadow: { setEnabled(on: boolean): void };
+  vcpu!: KvmVcpu;
+
+  constructor(code: string, clock: TimerQueue) {
+    this.clock = clock;
+    this.memory = GuestMemory.create({ reserved: 8 * MIB, ram: 2 * MIB });
+    this.space = new AddressSpace(this.memory);
+    this.wake = new Doorbell(this.memory.buffer, this.memory.reserve("wake", 64));
+    const ram = this.memory.allocateBlock("ram", MIB);
+    const rom = this.memory.allocateBlock("rom", ROM_SIZE, true);
+    const high = this.memory.allocateBlock("shadow", ROM_SIZE);
+    const { bytes, labels } = assemble(`bits 16\nimage:\n${code}\n`);
+    assert.ok(labels.size > 0 && bytes.length < RESET);
+    rom.bytes.set(bytes);
+    rom.bytes.set([0xea, 0, 0, 0, 0xf0], RESET); // jmp f000:0000
+    this.space.map("ram", 0, MIB, { kind: "ram", block: ram });
+    this.space.map("rom", 0xf0000, ROM_SIZE, { kind: "rom", block: rom }, 1);
+    this.space.map("rom-high", 2 ** 32 - ROM_SIZE, ROM_SIZE, { kind: "rom", block: rom }, 1);
+    this.shadow = this.space.map("shadow", 0xe0000, ROM_SIZE, { kind: "ram", block: high }, 2, false);
+    const read = (offset: number, size: AccessSize): number => {
+      this.log.push(`read ${offset.toString(16)} ${size}`);
+      return 0x44332211;
+    };
+    const write = (offset: number, value: number, size: AccessSize): void => {
+      this.log.push(`write ${offset.toString(16)} ${size} ${value.toString(16)}`);
+    };
+    const region = { name: "registers", length: 4096, handler: { read, write } };
+    this.space.map("registers", REGISTERS, 4096, { kind: "io", region }, 1);
+  }
+
+  static async create(code: string, clock: TimerQueue = new ManualClock()): Promise<Bench> {
+    const bench = new Bench(code, clock);
+    const ports = new PortSpace();
+    const handler = {
+      read: (_: number, size: AccessSize) => {
+        bench.log.push(`in ${size}`);
+        return bench.next++;
+      },
+      write: (_: number, value: number, size: AccessSize) => {
+        bench.log.push(`out ${size} ${value.toString(16)}`);
+        bench.onPort?.();
+      },
+    };
+    ports.map(PORT, { name: "port", length: 4, handler });
+    const interrupts = {
+      acknowledge: () => {
+        const { vector } = bench;
+        bench.vector = -1;
+        bench.vcpu.setIntr(false);
+        return vector;
+      },
+    };
+    const { space: memory, wake } = bench;
+    const environment = { memory, ports, clock, interrupts, apic: undefined, model: "host", index: 0, wake };
+    bench.vcpu = await KvmVcpu.create(environment, { "kernel-irqchip": "off" });
+    return bench;
+  }
+
+  /** Runs to the next end of a slice that is not only for its time. */
+  run(): string {
+    for (let i = 0; i < 100; i++) {
+      const exit = this.vcpu.run();
+      if (exit !== "slice") return exit;
+    }
+    return "slice";
+  }
+
+  register(name: string): string {
+    return new RegExp(`\\b${name}\\s*=([0-9a-f]+)`).exec(this.vcpu.dumpRegisters())?.[1] ?? "none";
+  }
+
+  word(address: number): number {
+    return this.space.read(address, 2);
+  }
+}
+
+const reason = missing();
+if (reason !== undefined) {
+  test.skip(`without KVM: ${reason}`, () => {});
+  process.stdout.write(`skipped: /dev/kvm cannot be used: ${reason}\n`);
+} else {
+  test("reset, ports of all sizes, strings, HLT", async () => {
+    const bench = await Bench.create(`cld
+      mov dx, ${PORT}
+      mov al, 0x12
+      out dx, al
+      mov ax, 0x3456
+      out dx, ax
+      mov eax, 0x789abcde
+      out dx, eax
+      xor ax, ax
+      mov es, ax
+      mov di, 0x500
+      mov cx, 4
+      rep insb
+      mov ax, 0xf000
+      mov ds, ax
+      mov si, text
+      mov cx, 3
+      rep outsb
+      hlt
+      jmp 0
+      text: db 1, 2, 3`);
+    assert.is(bench.register("EIP"), "0000fff0");
+    assert.is(bench.register("CR0"), "60000010");
+    bench.next = 5;
+    assert.is(bench.run(), "halted");
+    const outs = ["out 1 12", "out 2 3456", "out 4 789abcde"];
+    const strings = [...Array(4).fill("in 1"), "out 1 1", "out 1 2", "out 1 3"];
+    assert.equal(bench.log, [...outs, ...strings]);
+    assert.equal([bench.word(0x500), bench.word(0x502)], [0x605, 0x807]);
+    assert.match(bench.vcpu.dumpRegisters(), /HLT=1/);
+    assert.not.ok(bench.vcpu.hasWork());
+  });
+
+  test("registers in memory, writes to ROM, a map that changes", async () => {
+    const bench = await Bench.create(`mov ax, ${REGISTERS >> 4}
+      mov ds, ax
+      mov byte [0x10], 0x5a
+      mov eax, [0x20]
+      mov [0x24], eax
+      mov bx, 0xf000
+      mov ds, bx
+      mov byte [0], 0x99
+      mov bx, 0xe000
+      mov ds, bx
+      mov word [4], 0x1111
+      hlt
+      mov word [4], 0x2222
+      hlt`);
+    assert.is(bench.run(), "halted");
+    assert.equal(bench.log, ["write 10 1 5a", "read 20 4", "write 24 4 44332211"]);
+    assert.is.not(bench.space.read(0xf0000, 1), 0x99);
+    bench.shadow.setEnabled(true);
+    bench.vcpu.setIntr(true);
+    bench.vcpu.nmi();
+    assert.ok(bench.vcpu.hasWork());
+    bench.shadow.setEnabled(false);
+    assert.is(bench.word(0xe0004), 0x1111);
+  });
+
+  test("interrupts wait for IF, NMI does not; the vector comes when it is taken", async () => {
+    const bench = await Bench.create(`xor ax, ax
+      mov ds, ax
+      mov ss, ax
+      mov sp, 0x8000
+      mov word [8], nmi
+      mov word [10], 0xf000
+      mov word [0x80], irq
+      mov word [0x82], 0xf000
+      mov dx, ${PORT}
+      mov al, 1
+      out dx, al
+      cli
+      nop
+      mov al, 2
+      out dx, al
+      sti
+      nop
+      mov al, 3
+      out dx, al
+      hlt
+      mov al, 4
+      out dx, al
+      cli
+      hlt
+      irq: push ax
+      mov al, 0x20
+      out dx, al
+      pop ax
+      iret
+      nmi: mov al, 0x30
+      out dx, al
+      iret`);
+    bench.onPort = () => {
+      if (bench.log.length !== 1) return;
+      bench.vector = 0x20;
+      bench.vcpu.setIntr(true);
+    };
+    assert.is(bench.run(), "halted");
+    // A host without hardware help may see the open window only at the next exit.
+    assert.equal(bench.log.slice(0, 2), ["out 1 1", "out 1 2"]);
+    assert.equal(bench.log.slice(2).sort(), ["out 1 20", "out 1 3"]);
+    bench.vcpu.nmi();
+    assert.is(bench.run(), "halted");
+    assert.equal(bench.log.slice(4), ["out 1 30", "out 1 4"]);
+    bench.vector = 0x20;
+    bench.vcpu.setIntr(true);
+    assert.not.ok(bench.vcpu.hasWork(), "interrupts are off");
+  });
+
+  test("a kick from a device finishes the access; save and load go on elsewhere", async () => {
+    const code = `mov dx, ${PORT}
+      xor cx, cx
+      again: in al, dx
+      inc cx
+      out dx, al
+      cmp cx, 6
+      jb again
+      hlt`;
+    const whole = await Bench.create(code);
+    assert.is(whole.run(), "halted");
+    let bench = await Bench.create(code);
+    const log: string[] = [];
+    for (let hops = 0; ; hops++) {
+      bench.onPort = () => bench.vcpu.kick();
+      const exit = bench.vcpu.run();
+      log.push(...bench.log);
+      if (exit === "halted") break;
+      assert.ok(hops < 10);
+      const other = await Bench.create(code);
+      other.next = bench.next;
+      other.vcpu.load(bench.vcpu.save());
+      assert.is(other.vcpu.dumpRegisters(), bench.vcpu.dumpRegisters());
+      bench = other;
+    }
+    assert.equal(log, whole.log);
+    assert.throws(() => bench.vcpu.load({ name: "cpu", version: 1, fields: {} }), /not of 'kvm-cpu'/);
+    const saved = bench.vcpu.save();
+    assert.throws(() => bench.vcpu.load({ ...saved, fields: { ...saved.fields, sregs: "00" } }), /312 bytes/);
+  });
+
+  test("protected mode by setRegisters; addresses; a triple fault; reset", async () => {
+    const bench = await Bench.create("hlt");
+    const { bytes } = assemble("bits 32\nstart: mov eax, 0x12345678\nmov [0x3000], eax\nhlt\nint3\nhlt");
+    bench.memory.u8.set(bytes, bench.space.direct(0x2000, true));
+    const flat = { base: 0, limit: 0xffffffff };
+    const data = { ...flat, selector: 0x10, attributes: 0xc093 };
+    const table = { base: 0, limit: 0 };
+    const general = { rax: 0, rbx: 0, rcx: 0, rdx: 0, rsi: 0, rdi: 0, rbp: 0, rsp: 0x1000 };
+    bench.vcpu.setRegisters({
+      ...{ ds: data, es: data, fs: data, gs: data, ss: data, gdt: table, idt: table, ...general },
+      ...{
+        cs: { ...flat, selector: 8, attributes: 0xc09b },
+        cr0: 0x11,
+        cr3: 0,
+        cr4: 0,
+        efer: 0,
+        rflags: 2,
+        rip: 0x2000,
+      },
+    });
+    assert.is(bench.run(), "halted");
+    assert.is(bench.space.read(0x3000, 4), 0x12345678);
+    assert.match(bench.vcpu.dumpRegisters(), /CS =0008 00000000 ffffffff 00c09b00 DPL=0 CS32 \[-RA\]/);
+    assert.is(bench.vcpu.translate(0x1234n), 0x1234);
+    bench.vcpu.nmi();
+    assert.is(bench.run(), "triple-fault");
+    bench.vcpu.reset();
+    assert.is(bench.register("EIP"), "0000fff0");
+    assert.is(bench.run(), "halted");
+  });
+
+  test("a timer and a doorbell get it out of an endless loop", async () => {
+    const clock = new HostClock();
+    const bench = await Bench.create("cli\nself: jmp self", clock);
+    clock.start();
+    let fired = 0;
+    clock.timer("test", () => fired++).arm(clock.now() + 2e6);
+    while (fired === 0) {
+      assert.is(bench.vcpu.run(), "slice");
+      clock.poll();
+    }
+    const ring = `const { workerData: [buffer, index] } = require("node:worker_threads");
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+      const word = new Int32Array(buffer);
+      Atomics.store(word, index, 1);
+      Atomics.notify(word, index);`;
+    const { buffer, address } = bench.wake;
+    new Worker(ring, { eval: true, workerData: [buffer, address >>> 2] });
+    while (!bench.wake.take()) assert.is(bench.vcpu.run(), "slice");
+  });
+}
+
+test.run();

@@ -1,0 +1,117 @@
+// @timeout 120
+/** Machines under the host's KVM, as far as a host gets that emulates guest code. Skipped where there is no /dev/kvm. */
+
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { messageOf } from "../../core/errors.ts";
+import { Conversation, endConversations } from "../tools/conversation.ts";
+import { ended, PROGRAM, scratch } from "../tools/guest.ts";
+import { fetchPackages } from "../tools/packages.ts";
+import { GuestProgram } from "./programs/builder.ts";
+
+const files = scratch();
+const EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
+
+async function start(...args: string[]): Promise<Conversation> {
+  await fetchPackages("firmware");
+  return new Conversation(process.execPath, [PROGRAM, ...args]);
+}
+
+function missing(): string | undefined {
+  try {
+    closeSync(openSync("/dev/kvm", "r+"));
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+const real = `mov dx, 0xe9
+  mov si, hello - image
+  mov cx, 4
+  rep outsb`;
+const program = new GuestProgram("kvm", "qemu64")
+  .data('hello: db "ok ", 10')
+  .real(real)
+  .code("mov eax, [0xfee00030]\nand eax, 0xff\nmov [0x20000], eax")
+  .equal("the local APIC's version", "[0x20000]", 0x14)
+  .code("mov dword [0xf0000], 0\nmov eax, [0xf0000]\nmov [0x20000], eax\nmov edi, 0x30000\nmov ecx, 0x1000")
+  .code("mov eax, 0x55\nrep stosb")
+  .equal("bytes in RAM", "[0x30ffc]", 0x55555555);
+
+const reason = missing();
+if (reason !== undefined) {
+  test.skip(`without KVM: ${reason}`, () => {});
+  process.stdout.write(`skipped: /dev/kvm cannot be used: ${reason}\n`);
+} else {
+  test("real and protected mode, ports and registers", async () => {
+    const image = files.path("program.bin");
+    writeFileSync(image, program.image());
+    const guest = await start(
+      ...["-enable-kvm", "-nodefaults", "-display", "none", "-m", "16", "-bios", image, "-no-reboot"],
+      ...["-debugcon", "stdio", ...EXIT],
+    );
+    const { stdout, status } = await ended(guest, 20);
+    const lines = stdout.trimEnd().split("\n");
+    assert.equal([lines.filter((line) => !line.startsWith("ok ")), lines.length, status], [["done"], 4, 1]);
+  });
+
+  test("SeaBIOS finds nothing to boot; the monitor reaches a CPU in the kernel", async () => {
+    const log = files.path("bios.log");
+    const guest = await start(
+      ...["-M", "pc,accel=kvm:tcg", "-display", "none", "-serial", "null", "-monitor", "stdio", "-m", "32"],
+      ...["-debugcon", `file:${log}`, "-global", "isa-debugcon.iobase=0x402"],
+    );
+    await guest.expect("(qemu) ");
+    for (let tries = 0; !/No bootable device/.test(readFileSync(log, "latin1")); tries++) {
+      assert.ok(tries < 400, readFileSync(log, "latin1"));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const ask = async (line: string, answer: string): Promise<void> => {
+      guest.type(`${line}\n`);
+      await guest.expect(answer);
+      await guest.expect("(qemu) ");
+    };
+    await ask("info registers", "CR0=00000010");
+    const started = performance.now();
+    for (let i = 0; i < 20; i++) {
+      await ask("stop", "stop");
+      await ask("cont", "cont");
+    }
+    assert.ok(performance.now() - started < 40 * 100, "100 ms a command at most");
+    await ask("x/2i 0xf0000", "does not disassemble");
+    await ask("info tlb", "PG disabled");
+    await ask("system_reset", "system_reset");
+    guest.type("quit\n");
+    assert.is((await ended(guest, 20)).status, 0);
+  });
+
+  test("SeaBIOS boots a disk", async () => {
+    const disk = files.path("disk.img");
+    const image = new Uint8Array(1 << 20);
+    image.set([0xb0, 20, 0xe6, 0xf4, 0xf4]); // mov al, 20; out 0xf4, al; hlt
+    image.set([0x55, 0xaa], 510);
+    writeFileSync(disk, image);
+    const options = ["-display", "none", "-serial", "none", "-monitor", "none", "-boot", "c", "-vga", "none"];
+    const guest = await start("-accel", "kvm", ...options, "-m", "16", ...EXIT, "-drive", `file=${disk},format=raw`);
+    const { status, stderr } = await ended(guest, 60);
+    assert.is(status, 41, stderr);
+  });
+}
+
+test("what cannot be: a message and status 1", async () => {
+  const fails = async (message: RegExp, ...args: string[]): Promise<void> => {
+    const { status, stderr } = await ended(await start("-display", "none", "-monitor", "none", ...args), 20);
+    assert.is(status, 1);
+    assert.match(stderr, message);
+  };
+  await fails(/kernel-irqchip=split is not supported/, "-accel", "kvm,kernel-irqchip=split");
+  await fails(/are incompatible/, "-accel", "kvm", "-M", "pc,accel=tcg");
+});
+
+test.after(() => {
+  endConversations();
+  files.remove();
+});
+test.run();
