@@ -133,6 +133,6 @@ export async function bundleCode(request: CodeRequest): Promise<Code> {
   return {
     files: new Map(result.outputFiles.map(({ path, contents }) => [basename(path), contents])),
     assets: new Map(assets.map(({ name, find }) => [name, find(sources)])),
-    packages: packagesOf(foreign.filter((file) => relative(sources, file).startsWith(".."))),
+    packages: packagesOf(foreign.filter((file) => /^\.\.|^node_modules\b/.test(relative(sources, file)))),
   };
 }
