@@ -11,6 +11,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { COMPILE_THREAD } from "../../accel/tcg/threads.ts";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { THREADS } from "../threads.ts";
 import { type Code, MAIN } from "./code.ts";
@@ -67,9 +68,11 @@ export function endingKernel(rounds = 1): Uint8Array {
 
 /**
  * Runs a machine with the bundles in `folder`, an empty folder; answers the files with the compiled code of the threads
- * that have run, by the name of the bundle. Empty when the chosen parts make no machine.
+ * that have run, by the name of the bundle. Empty when the chosen parts have no translator: what else runs CPUs needs a
+ * host that has it.
  */
 export async function recordCode(code: Code, folder: string): Promise<Map<string, string>> {
+  if (!code.files.has(`${COMPILE_THREAD.name}.cjs`)) return new Map();
   await mkdir(folder);
   for (const [name, path] of code.assets) await copyFile(path, join(folder, name));
   for (const [name, contents] of code.files) {

@@ -275,7 +275,10 @@ class Builder {
       });
     }
     for (const name of machine.accel?.split(":") ?? []) wanted.push({ name, properties: {}, text });
-    if (wanted.length === 0) wanted.push({ name: "tcg", properties: {}, text: "" });
+    if (wanted.length === 0) {
+      const names = this.#host.names("accelerator");
+      wanted.push({ name: names.length === 1 ? names[0] : "tcg", properties: {}, text: "" });
+    }
     const failures: QemuError[] = [];
     for (const { name, properties, text: option } of wanted) {
       const look = async (): Promise<ChosenAccelerator | QemuError> => {

@@ -1,6 +1,7 @@
 /**
  * A doorbell: one 32-bit word of shared memory that is 0 while quiet and 1 after somebody rang. Ringing twice before
- * the other side looks is one ring. There is one waiter and any number of ringers.
+ * the other side looks is one ring. There is one taker and any number of ringers; whoever else waits on
+ * the word wakes with the taker.
  *
  * The vCPU thread's doorbell lies in the guest's memory, so that compiled guest code can poll the word; the main
  * thread's lies in a small buffer of its own.

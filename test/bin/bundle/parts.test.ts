@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { chooseParts, FIRST_PARTY_PARTS, isForeign, type Part, PRESETS } from "../../../bin/bundle/parts.ts";
+import { THREADS } from "../../../bin/threads.ts";
 import type { QemuError } from "../../../core/errors.ts";
 import { FIRST_PARTY } from "../../../plugins/first-party.ts";
 import { TestBoard } from "../../machines/pc/board.ts";
@@ -36,6 +37,14 @@ test("each part's module exists and holds the plugin", async () => {
     assert.is(plugin.name, name);
   }
   assert.is(new Set(FIRST_PARTY_PARTS.map((each) => each.part)).size, FIRST_PARTY.length);
+});
+
+test("threads belong to parts that there are", () => {
+  const parts = FIRST_PARTY_PARTS.map((each) => each.part);
+  for (const { name, part, source } of THREADS) {
+    assert.ok(part === undefined || parts.includes(part), name);
+    assert.ok(existsSync(resolve(ROOT, source)), source);
+  }
 });
 
 test("what a part requires comes along, and tells for whom", () => {

@@ -189,7 +189,13 @@ test("machine, accelerator, CPU: properties and mistakes", async () => {
   assert.equal(m.acceleratorProperties, { thread: "single" });
   assert.is(m.cpu, "486,+fpu");
   assert.is((await machine("-M", "pc,accel=kvm:tcg")).machine.accelerator, "tcg");
-  assert.is((await machine("-accel", "kvm", "-accel", "tcg")).machine.accelerator, "tcg");
+  const second = await machine("-accel", "kvm", "-accel", "tcg");
+  assert.is(second.machine.accelerator, "tcg");
+  assert.equal(second.io.warnings, ["invalid accelerator kvm; falling back to tcg"]);
+  assert.equal((await machine("-accel", "tcg", "-accel", "kvm")).io.warnings, []);
+  assert.match(await failure("-accel", "kvm", "-M", "accel=tcg"), /^-accel kvm: .* options are incompatible$/);
+  assert.is(await failure("-M", "accel=kvm:hvf"), "-M accel=kvm:hvf: invalid accelerator kvm; invalid accelerator hvf");
+  assert.match(await failure("-accel", "kvm", "-accel", "tcg,sped=1"), /tcg-accel.sped/);
   assert.match(
     await failure("-M", "pv"),
     /^-M pv: unsupported machine type "pv" \| did you mean 'pc'\?\nUse -machine help/,
