@@ -1,12 +1,12 @@
 // @timeout 120
 /** Machines under the host's KVM, as far as a host gets that emulates guest code. Skipped where there is no /dev/kvm. */
 
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { messageOf } from "../../core/errors.ts";
 import { Conversation, endConversations } from "../tools/conversation.ts";
 import { ended, PROGRAM, scratch } from "../tools/guest.ts";
+import { kvmMissing } from "../tools/kvm.ts";
 import { fetchPackages } from "../tools/packages.ts";
 import { GuestProgram } from "./programs/builder.ts";
 
@@ -16,15 +16,6 @@ const EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
 async function start(...args: string[]): Promise<Conversation> {
   await fetchPackages("firmware");
   return new Conversation(process.execPath, [PROGRAM, ...args]);
-}
-
-function missing(): string | undefined {
-  try {
-    closeSync(openSync("/dev/kvm", "r+"));
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
 }
 
 const real = `mov dx, 0xe9
@@ -40,10 +31,9 @@ const program = new GuestProgram("kvm", "qemu64")
   .code("mov eax, 0x55\nrep stosb")
   .equal("bytes in RAM", "[0x30ffc]", 0x55555555);
 
-const reason = missing();
+const reason = await kvmMissing();
 if (reason !== undefined) {
   test.skip(`without KVM: ${reason}`, () => {});
-  process.stdout.write(`skipped: /dev/kvm cannot be used: ${reason}\n`);
 } else {
   test("real and protected mode, ports and registers", async () => {
     const image = files.path("program.bin");

@@ -1,33 +1,23 @@
 // @timeout 60
 /** A vCPU of the host's KVM over a small address space: code at the reset vector, ports, registers, interrupts. */
 
-import { closeSync, openSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
 import { type AccessSize, PortSpace } from "../../../core/bus/io.ts";
 import { HostClock, ManualClock, type TimerQueue } from "../../../core/clock.ts";
-import { messageOf } from "../../../core/errors.ts";
 import { AddressSpace } from "../../../core/memory/address-space.ts";
 import { GuestMemory } from "../../../core/memory/guest-memory.ts";
 import { Doorbell } from "../../../core/thread/doorbell.ts";
 import { assemble } from "../../tools/asm.ts";
+import { kvmMissing } from "../../tools/kvm.ts";
 
 const MIB = 2 ** 20;
 const ROM_SIZE = 0x10000;
 const RESET = 0xfff0;
 const PORT = 0x100;
 const REGISTERS = 0xd0000;
-
-function missing(): string | undefined {
-  try {
-    closeSync(openSync("/dev/kvm", "r+"));
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
 
 class Bench {
   readonly log: string[] = [];
@@ -115,10 +105,9 @@ class Bench {
   }
 }
 
-const reason = missing();
+const reason = await kvmMissing();
 if (reason !== undefined) {
   test.skip(`without KVM: ${reason}`, () => {});
-  process.stdout.write(`skipped: /dev/kvm cannot be used: ${reason}\n`);
 } else {
   test("reset, ports of all sizes, strings, HLT", async () => {
     const bench = await Bench.create(`cld
