@@ -22,20 +22,22 @@ const real = `mov dx, 0xe9
   mov si, hello - image
   mov cx, 4
   rep outsb`;
-const program = new GuestProgram("kvm", "qemu64")
+const program = new GuestProgram("kvm", "qemu64");
+program
   .data('hello: db "ok ", 10')
   .real(real)
   .code("mov eax, [0xfee00030]\nand eax, 0xff\nmov [0x20000], eax")
   .equal("the local APIC's version", "[0x20000]", 0x14)
   .code("mov dword [0xf0000], 0\nmov eax, [0xf0000]\nmov [0x20000], eax\nmov edi, 0x30000\nmov ecx, 0x1000")
   .code("mov eax, 0x55\nrep stosb")
-  .equal("bytes in RAM", "[0x30ffc]", 0x55555555);
+  .equal("bytes in RAM", "[0x30ffc]", 0x55555555)
+  .long(() => program.code("mov rax, 0x123456789abcdef0\nshl rax, 4").equal64("64 bits", "rax", 0x23456789abcdef00n));
 
 const reason = await kvmMissing();
 if (reason !== undefined) {
   test.skip(`without KVM: ${reason}`, () => {});
 } else {
-  test("real and protected mode, ports and registers", async () => {
+  test("real, protected and long mode, ports and registers", async () => {
     const image = files.path("program.bin");
     writeFileSync(image, program.image());
     const guest = await start(
@@ -44,7 +46,7 @@ if (reason !== undefined) {
     );
     const { stdout, status } = await ended(guest, 20);
     const lines = stdout.trimEnd().split("\n");
-    assert.equal([lines.filter((line) => !line.startsWith("ok ")), lines.length, status], [["done"], 4, 1]);
+    assert.equal([lines.filter((line) => !line.startsWith("ok ")), lines.length, status], [["done"], 5, 1]);
   });
 
   test("SeaBIOS finds nothing to boot; the monitor reaches a CPU in the kernel", async () => {
