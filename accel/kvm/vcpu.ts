@@ -30,6 +30,8 @@ const { RUN, EXIT, KVM_RUN } = abi;
 const EFLAGS_IF = 0x200n;
 const CR0_PE = 1n;
 const MMIO_MAX = 8;
+/** What user code makes the kernel fail at is told this many times. */
+const SHOWN_FAILURES = 8;
 
 export class KvmVcpu implements Vcpu {
   readonly #environment: VcpuEnvironment;
@@ -47,6 +49,7 @@ export class KvmVcpu implements Vcpu {
   #init = false;
   #halted = false;
   #kicked = false;
+  #survived = 0;
   /** A port or memory access has been done, but the kernel has not taken its result yet. */
   #unfinished = false;
   #tpr = 0;
@@ -261,8 +264,10 @@ export class KvmVcpu implements Vcpu {
         this.#counts.signal++;
         return "slice";
     }
+    const survives = this.#survives(reason);
+    if (survives && this.#survived++ >= SHOWN_FAILURES) return undefined;
     const failed = this.#fail(explainExit(reason, this.#run));
-    return this.#survives(reason) ? undefined : failed;
+    return survives ? undefined : failed;
   }
 
   /** User code that the kernel could not emulate has met #UD instead: the guest deals with it. */
@@ -320,8 +325,7 @@ export class KvmVcpu implements Vcpu {
   #fail(text: string): VcpuExit {
     const { rip } = this.#registers.show(false);
     const code = showCode(this.instructionPointer, rip, (address) => this.#readByte(address));
-    const { log } = this.#environment;
-    log?.print(`${text}${this.dumpRegisters()}${code}`);
+    this.#environment.log?.print(`${text}${this.dumpRegisters()}${code}`);
     return "internal-error";
   }
 

@@ -11,14 +11,17 @@
 
 import { startThread } from "../../core/assets.ts";
 import type { Clock } from "../../core/clock.ts";
+import { QemuError } from "../../core/errors.ts";
 import type { Doorbell } from "../../core/thread/doorbell.ts";
 import { KVM_SET_SIGNAL_MASK, SIZES } from "./abi.ts";
 import type { KickThreadData } from "./kick-thread.ts";
 import type { KvmLibrary } from "./libc.ts";
-import { KICK_THREAD } from "./threads.ts";
+import { FAILED, IN_KERNEL, KICK_THREAD } from "./threads.ts";
 
 /** A timer that is due is given at least this time (ns), or a guest that is always late would never run. */
 const SHORTEST_NS = 50_000;
+/** A timer is looked at again after this time (ns) at the latest. */
+const LONGEST_NS = 1e15;
 const THREAD_OPTIONS = { name: "kick", resourceLimits: { maxYoungGenerationSizeMb: 4 } };
 
 export class Waker {
@@ -26,7 +29,7 @@ export class Waker {
   readonly #clock: Clock;
   readonly #bell: Int32Array;
   readonly #index: number;
-  readonly #inKernel = new Int32Array(new SharedArrayBuffer(4));
+  readonly #shared = new Int32Array(new SharedArrayBuffer(8));
   readonly #timer: number;
   /** The deadline that the timer is set to. */
   #armed: number | undefined;
@@ -46,7 +49,7 @@ export class Waker {
     const workerData: KickThreadData = {
       bell: bell.buffer,
       index: this.#index,
-      inKernel: this.#inKernel.buffer as SharedArrayBuffer,
+      shared: this.#shared.buffer as SharedArrayBuffer,
       threadId: library.threadId(),
     };
     startThread(KICK_THREAD, { ...THREAD_OPTIONS, workerData }).unref();
@@ -59,13 +62,15 @@ export class Waker {
 
   /** Before KVM_RUN. False when the bell has rung: the vCPU is not to run. */
   enter(): boolean {
+    if (Atomics.load(this.#shared, FAILED) !== 0)
+      throw new QemuError("kvm", "the thread that wakes the CPU has failed");
     const deadline = this.#clock.nextDeadline();
     if (deadline !== this.#armed) {
       this.#armed = deadline;
       if (deadline !== undefined)
-        this.#library.setTimer(this.#timer, Math.max(deadline - this.#clock.now(), SHORTEST_NS));
+        this.#library.setTimer(this.#timer, Math.min(Math.max(deadline - this.#clock.now(), SHORTEST_NS), LONGEST_NS));
     }
-    Atomics.store(this.#inKernel, 0, 1);
+    Atomics.store(this.#shared, IN_KERNEL, 1);
     if (Atomics.load(this.#bell, this.#index) === 0) return true;
     this.leave();
     return false;
@@ -73,7 +78,7 @@ export class Waker {
 
   /** After KVM_RUN. */
   leave(): void {
-    Atomics.store(this.#inKernel, 0, 0);
+    Atomics.store(this.#shared, IN_KERNEL, 0);
   }
 
   /** After a KVM_RUN that a signal ended. */
