@@ -3,15 +3,16 @@
  *
  *     "qemu-next": { "api": 1, "entry": "./index.js", "provides": ["device:my-card", "blockDriver:my-format"] }
  *
- * `entry` may be left out where the package has a "main". `provides` names what it registers, as `registry:name`; the
- * plugin is loaded when one of these is asked for. A plugin that provides nothing is loaded when the program starts.
+ * `entry` may be left out where the package has a "main". `provides` names what it registers, as `registry:name`, or with
+ * the short name of a registry ("block:my-format"); the plugin is loaded when one of these is asked for. A plugin that
+ * provides nothing is loaded when the program starts.
  */
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { messageOf, QemuError } from "../errors.ts";
 import { didYouMean } from "../options/near.ts";
-import { REGISTRY_NAMES } from "./hooks.ts";
+import { REGISTRY_NAMES, type RegistryName } from "./hooks.ts";
 import { PLUGIN_API } from "./plugin.ts";
 
 export interface PluginManifest {
@@ -29,6 +30,14 @@ export interface PluginManifest {
 }
 
 const KEYS = ["api", "entry", "provides"];
+/** Short names of registries, which are those of the parts of a bundle. */
+const SHORT_NAMES: Readonly<Record<string, RegistryName>> = {
+  accel: "accelerator",
+  block: "blockDriver",
+  char: "chardev",
+};
+const inFull = (kind: string): string => (Object.hasOwn(SHORT_NAMES, kind) ? SHORT_NAMES[kind] : kind);
+
 const NAME = /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/i;
 
 /** Whether npm takes it as the name of a package. */
@@ -63,6 +72,7 @@ export function readManifest(root: string): PluginManifest {
     const problem = providesProblem(item);
     if (problem) throw wrong(`"qemu-next"."provides": ${problem.message}`, problem.hint);
   }
+  const registered = (provides as string[]).map((item) => item.replace(/^[^:]*/, inFull));
   return {
     name,
     version: String(version),
@@ -70,7 +80,7 @@ export function readManifest(root: string): PluginManifest {
     root,
     api: api as number,
     entry,
-    provides: provides as string[],
+    provides: registered,
   };
 }
 
@@ -82,7 +92,7 @@ export function fileManifest(file: string): PluginManifest {
 function providesProblem(item: unknown): { message: string; hint: string | undefined } | undefined {
   if (typeof item !== "string") return { message: `${JSON.stringify(item)} is not a text`, hint: undefined };
   const [kind, ...rest] = item.split(":");
-  if (!REGISTRY_NAMES.some((name) => name === kind)) {
+  if (!REGISTRY_NAMES.some((name) => name === inFull(kind))) {
     return {
       message: `'${item}': there is no registry '${kind}'`,
       hint: didYouMean(kind, REGISTRY_NAMES) ?? `registries are ${REGISTRY_NAMES.join(", ")}`,

@@ -24,6 +24,11 @@ test("a manifest", () => {
   assert.is(root, files.path(NAME));
 });
 
+test("registries have short names", () => {
+  const { provides } = read({ api: 1, entry: "./index.js", provides: ["block:a", "char:b", "accel:c", "device:d"] });
+  assert.equal(provides, ["blockDriver:a", "chardev:b", "accelerator:c", "device:d"]);
+});
+
 test("the package's main file is the entry where none is named, and a plugin need not say what it provides", () => {
   const { entry, provides } = read({ api: 1 }, { main: "index.js" });
   assert.equal([entry, provides], [files.path(NAME, "index.js"), []]);
