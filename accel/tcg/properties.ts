@@ -7,7 +7,7 @@ export const BACKENDS = ["interp", "js", "wasm"] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 /** A function of JavaScript is slow for its first thousands of calls, and compiling it well takes long. */
-const THRESHOLD: Readonly<Record<BackendName, number>> = { interp: 12_000, wasm: 12_000, js: 100_000 };
+const THRESHOLD: Readonly<Record<BackendName, number>> = { interp: 4000, wasm: 4000, js: 100_000 };
 
 export const TCG_PROPERTIES: PropertySpecs = {
   backend: {

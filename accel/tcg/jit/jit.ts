@@ -121,8 +121,7 @@ export class Jit {
 
   /** Called once a slice: takes what has been compiled. */
   tick(): void {
-    if (this.#pending.size === 0) return;
-    const started = performance.now();
+    const started = this.#pending.size > 0 ? performance.now() : 0;
     const finished = this.#queue.poll();
     if (!finished) return;
     this.#take(finished);

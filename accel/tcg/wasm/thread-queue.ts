@@ -12,12 +12,19 @@ import type { WasmLinker } from "./linker.ts";
 /** What the thread allocates lives short. */
 const THREAD_OPTIONS = { name: "compile", resourceLimits: { maxYoungGenerationSizeMb: 16 } };
 
+/**
+ * The thread takes a while to start. It does so before it is needed, but not at once, when it would keep the machine
+ * from its first instructions: after so many slices, some 20 ms.
+ */
+const POLLS_BEFORE_START = 100;
+
 export class ThreadQueue implements CompileQueue {
   readonly #linker: WasmLinker;
   readonly #model: string;
   readonly #onModule: ((bytes: Uint8Array) => void) | undefined;
   #port: MessagePort | undefined;
   #waiting: NumberedPlan[] = [];
+  #polls = 0;
   /** Plans that have been sent and not come back. */
   #away = 0;
 
@@ -34,6 +41,7 @@ export class ThreadQueue implements CompileQueue {
 
   poll(): Finished | undefined {
     if (this.#waiting.length > 0) this.#send();
+    else if (!this.#port && ++this.#polls === POLLS_BEFORE_START) this.#port = this.#start();
     if (this.#away === 0) return undefined;
     const received = receiveMessageOnPort(this.#port!) as { readonly message: ModuleMessage } | undefined;
     if (!received) return undefined;
