@@ -26,8 +26,7 @@ export type VcpuExit =
   /** Stopped by a breakpoint or a single step of the monitor. */
   | "debug";
 
-export interface VcpuEnvironment {
-  readonly memory: AddressSpace;
+export interface VcpuEnvironment extends VmEnvironment {
   readonly ports: PortSpace;
   readonly clock: Clock;
   /** Answers interrupt-acknowledge cycles. */
@@ -45,8 +44,6 @@ export interface VcpuEnvironment {
    * within about 100,000 instructions; the caller takes the ring.
    */
   readonly wake: Doorbell;
-  /** The log of -d. */
-  readonly log?: Log;
 }
 
 export interface Vcpu extends CpuPins {
@@ -89,6 +86,20 @@ export interface Vcpu extends CpuPins {
   statistics(): [string, string][];
 }
 
+/** What all vCPUs of a machine share. */
+export interface VmEnvironment {
+  readonly memory: AddressSpace;
+  /** How many vCPUs will be made, in the order of their indices. */
+  readonly vcpus: number;
+  /** The log of -d. */
+  readonly log?: Log;
+}
+
+/** One virtual machine of an accelerator. */
+export interface AcceleratorVm {
+  createVcpu(environment: VcpuEnvironment): Promise<Vcpu>;
+}
+
 export interface Accelerator {
   readonly name: string;
   readonly description: string;
@@ -103,7 +114,8 @@ export interface Accelerator {
    * @throws QemuError that says why not.
    */
   checkHost?(properties: Properties): Promise<void>;
-  createVcpu(environment: VcpuEnvironment, properties: Properties): Promise<Vcpu>;
+  /** Makes a virtual machine, in the thread that its first vCPU runs in. */
+  createVm(environment: VmEnvironment, properties: Properties): Promise<AcceleratorVm>;
   /** Lines of `-cpu help`. */
   cpuModels(): { name: string; description: string }[];
 }

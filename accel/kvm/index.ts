@@ -15,7 +15,7 @@ const KVM: Accelerator = {
     checkProperties(properties);
     (await (await import("./system.ts")).openKvm()).close();
   },
-  createVcpu: async (environment, properties) => (await import("./vcpu.ts")).KvmVcpu.create(environment, properties),
+  createVm: async (environment, properties) => (await import("./vm.ts")).KvmVm.create(environment, properties),
   cpuModels,
 };
 

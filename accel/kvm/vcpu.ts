@@ -11,7 +11,6 @@
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
-import type { Properties } from "../../core/device.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { SavedState } from "../../core/state/state.ts";
 import { dumpRegisters } from "../x86/dump.ts";
@@ -20,10 +19,8 @@ import * as abi from "./abi.ts";
 import { encodeCpuid, supportedCpuid, type VcpuCpuid, vcpuCpuid } from "./cpuid.ts";
 import { explainExit, showCode } from "./exits.ts";
 import type { KvmLibrary } from "./libc.ts";
-import { checkProperties } from "./properties.ts";
 import { savedVcpu, VcpuRegisters } from "./registers.ts";
-import { MemorySlots } from "./slots.ts";
-import { type KvmSystem, openKvm } from "./system.ts";
+import type { KvmVm } from "./vm.ts";
 import { Waker } from "./waker.ts";
 
 const { RUN, EXIT, KVM_RUN } = abi;
@@ -55,13 +52,12 @@ export class KvmVcpu implements Vcpu {
   #tpr = 0;
   #apicBase: bigint;
 
-  private constructor(environment: VcpuEnvironment, system: KvmSystem) {
+  /** To be called in the thread that will run it. */
+  constructor(environment: VcpuEnvironment, { system, fd }: KvmVm) {
     this.#environment = environment;
     const { library } = system;
     this.#library = library;
-    const vm = system.createVm();
-    new MemorySlots(library, vm, environment.memory, system.capability(abi.KVM_CAP_NR_MEMSLOTS));
-    this.#fd = library.check("KVM_CREATE_VCPU", library.ioctl(vm, abi.KVM_CREATE_VCPU, environment.index));
+    this.#fd = library.check("KVM_CREATE_VCPU", library.ioctl(fd, abi.KVM_CREATE_VCPU, environment.index));
     const size = library.check("KVM_GET_VCPU_MMAP_SIZE", library.ioctl(system.fd, abi.KVM_GET_VCPU_MMAP_SIZE));
     this.#run = new DataView(library.map(this.#fd, size));
     this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system));
@@ -71,14 +67,6 @@ export class KvmVcpu implements Vcpu {
     this.#registers = new VcpuRegisters(library, this.#fd, system.capability(abi.KVM_CAP_XCRS) > 0);
     this.#apicBase = this.#registers.apicBase;
     this.#waker = new Waker(library, this.#fd, environment.clock, environment.wake);
-  }
-
-  /** Called in the thread that will run it. */
-  static async create(environment: VcpuEnvironment, properties: Properties): Promise<KvmVcpu> {
-    checkProperties(properties);
-    const vcpu = new KvmVcpu(environment, await openKvm());
-    vcpu.reset();
-    return vcpu;
   }
 
   // ---- pins

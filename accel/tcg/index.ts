@@ -13,7 +13,10 @@ const TCG: Accelerator = {
   description: "translation of guest code",
   reservedMemory: CPU_SECTION_SIZE + 56 * MIB,
   properties: TCG_PROPERTIES,
-  createVcpu: async (environment, properties) => (await import("./vcpu.ts")).TcgVcpu.create(environment, properties),
+  async createVm(_, properties) {
+    const { TcgVcpu } = await import("./vcpu.ts");
+    return { createVcpu: (environment) => TcgVcpu.create(environment, properties) };
+  },
   cpuModels,
 };
 

@@ -4,7 +4,6 @@
  */
 
 import { readFileSync } from "node:fs";
-import type { Vcpu } from "../../core/accel.ts";
 import type {
   Cmos,
   FixedDisk,
@@ -15,7 +14,6 @@ import type {
   IntervalTimer,
   IoApic,
   IsaDmaController,
-  LocalApic,
   PowerManagement,
   WakeReason,
 } from "../../core/board.ts";
@@ -33,6 +31,7 @@ import { bool, defineState } from "../../core/state/state.ts";
 import { BoardDevices } from "./board-devices.ts";
 import { BootOrder, romPath } from "./boot-order.ts";
 import { cmosBytes } from "./cmos.ts";
+import { Cpus } from "./cpus.ts";
 import { type RamLayout, ramLayout } from "./e820.ts";
 import { readBios, readOptionRom } from "./firmware.ts";
 import { fillFirmwareConfig } from "./firmware-config.ts";
@@ -78,7 +77,6 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const ports = new PortSpace();
   const interrupts = new IsaInterrupts();
   const apicBus = new ApicBus();
-  let vcpu: Vcpu | undefined;
   let router: InterruptRouter | undefined;
   let dma: IsaDmaController | undefined;
 
@@ -118,41 +116,24 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   });
 
   // CPU and interrupt controllers.
-  const apic = await devices.create<LocalApic>("apic", { board: { apicBus, tscToNs: (tsc) => vcpu!.tscToNs(tsc) } });
-  space.map(apicBus.io.name, 0xfee0_0000, apicBus.io.length, { kind: "io", region: apicBus.io }, 1);
-  const pic = await devices.create<InterruptController>("isa-i8259", {
-    board: { intr: irqLine((level) => apic.lint[0].set(level)) },
-  });
-  const ioapic = await devices.create<IoApic>("ioapic", { board: { apicBus } });
-  interrupts.connect(pic, ioapic);
-  const board = runtime.services.arena.attach("pc", PC_STATE);
-  const ferrLine = interrupts.source(FERR_IRQ);
   const ferr = irqLine((level) => {
     board.ferr = level;
     ferrLine.set(level);
   });
   let bridge: HostBridge | undefined;
-  vcpu = await runtime.accelerator.createVcpu(
-    {
-      memory: space,
-      ports,
-      clock: runtime.services.clock,
-      interrupts: apic,
-      apic,
-      model: options.cpu,
-      index: 0,
-      wake: runtime.wake,
-      log: runtime.log,
-      ferr: (level) => ferr.set(level),
-      smmChanged: (active) => bridge?.setSmm(active),
-    },
-    options.acceleratorProperties,
-  );
-  const cpu = vcpu;
+  const smmChanged = (active: boolean): void => bridge?.setSmm(active);
+  const cpus = await Cpus.create(runtime, devices, { memory: space, ports, apicBus, ferr, smmChanged });
+  space.map(apicBus.io.name, 0xfee0_0000, apicBus.io.length, { kind: "io", region: apicBus.io }, 1);
+  const pic = await devices.create<InterruptController>("isa-i8259", { board: { intr: cpus.intr } });
+  const ioapic = await devices.create<IoApic>("ioapic", { board: { apicBus } });
+  interrupts.connect(pic, ioapic);
+  const board = runtime.services.arena.attach("pc", PC_STATE);
+  const ferrLine = interrupts.source(FERR_IRQ);
+  await cpus.start(pic);
+  const [cpu] = cpus.vcpus;
   // A write to port F0h releases the x87 interrupt, as the logic around a 387 does.
   const release = { read: () => 0xff, write: () => ferr.set(false) };
   ports.map(0xf0, { name: "ioportF0", length: 1, handler: release });
-  apic.connect(cpu, pic);
 
   // PCI: host bridge, PIIX3.
   bridge = await devices.create<HostBridge>("i440FX");
@@ -174,9 +155,8 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const rtc = await devices.create<Cmos>("mc146818rtc", { ...legacy, board: { rtcAlarm: () => pm.rtcAlarm() } });
   await devices.create("isa-pcspk", { board: { speakerTimer: pit.channel(2) } });
   dma = await devices.create<IsaDmaController>("i8257");
-  const a20 = irqLine((level) => cpu.setA20(level));
-  await devices.create("i8042", { board: { a20 } });
-  await devices.create("port92", { board: { a20 } });
+  await devices.create("i8042", { board: { a20: cpus.a20 } });
+  await devices.create("port92", { board: { a20: cpus.a20 } });
   if (withHpet) {
     const board = { ioapicPin: (pin: number) => ioapic.pin(pin), hpetLegacy: interrupts.hpetLegacy };
     await devices.create("hpet", { board });
@@ -252,23 +232,23 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     ferr.set(false);
     writeCmos((board.started ? undefined : options.boot.once) ?? options.boot.order);
     board.started = true;
-    cpu.reset();
+    cpus.reset();
     kernel?.start(cpu, space, ports, pci);
   };
   const wake = (reason: WakeReason): void => {
     devices.wakeReset();
     ferr.set(false);
     rtc.setCmos(SHUTDOWN_STATUS, SHUTDOWN_S3);
-    cpu.reset();
+    cpus.reset();
     kernel?.resume(cpu, space, ports, pci);
     pm.wake(reason);
   };
   reset();
   runtime.info.add("pic", () => pic.describe() + ioapic.describe());
   runtime.info.add("irq", () => interrupts.describe());
-  runtime.info.add("lapic", () => apic.describe());
+  runtime.info.add("lapic", () => cpus.describe());
   return {
-    vcpus: [cpu],
+    vcpus: cpus.vcpus,
     memory: space,
     ports,
     pci,

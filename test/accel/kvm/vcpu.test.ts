@@ -4,7 +4,8 @@
 import { Worker } from "node:worker_threads";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
+import type { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
+import { KvmVm } from "../../../accel/kvm/vm.ts";
 import { type AccessSize, PortSpace } from "../../../core/bus/io.ts";
 import { HostClock, ManualClock, type TimerQueue } from "../../../core/clock.ts";
 import { AddressSpace } from "../../../core/memory/address-space.ts";
@@ -82,8 +83,9 @@ class Bench {
       },
     };
     const { space: memory, wake } = bench;
-    const environment = { memory, ports, clock, interrupts, apic: undefined, model: "host", index: 0, wake };
-    bench.vcpu = await KvmVcpu.create(environment, { "kernel-irqchip": "off" });
+    const environment = { memory, ports, clock, interrupts, apic: undefined, model: "host", index: 0, vcpus: 1, wake };
+    const vm = await KvmVm.create(environment, { "kernel-irqchip": "off" });
+    bench.vcpu = await vm.createVcpu(environment);
     return bench;
   }
 

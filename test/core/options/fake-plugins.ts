@@ -25,7 +25,7 @@ const accelerator: Accelerator = {
   description: "tiny",
   reservedMemory: 0,
   properties: { thread: { type: "str" } },
-  createVcpu: unused,
+  createVm: unused,
   cpuModels: () => [
     { name: "qemu64", description: "QEMU Virtual CPU" },
     { name: "486", description: "" },

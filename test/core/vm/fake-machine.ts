@@ -65,7 +65,7 @@ const accelerator: Accelerator = {
   description: "runs nothing",
   properties: { act: { type: "str" } },
   reservedMemory: 0,
-  createVcpu: async (environment, { act }) => new FakeVcpu(environment, String(act ?? "")),
+  createVm: async (_, { act }) => ({ createVcpu: async (environment) => new FakeVcpu(environment, String(act ?? "")) }),
   cpuModels: () => [{ name: "qemu64", description: "" }],
 };
 
@@ -78,19 +78,18 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
   const ram = memory.allocateBlock("ram", options.ram);
   ram.bytes.set(Buffer.from("Hello"), 0x100);
   space.map("ram", 0, ram.size, { kind: "ram", block: ram });
-  const vcpu = await runtime.accelerator.createVcpu(
-    {
-      memory: space,
-      ports,
-      clock: services.clock,
-      interrupts: { acknowledge: () => -1 },
-      apic: undefined,
-      model: options.cpu,
-      index: 0,
-      wake,
-    },
-    { act },
-  );
+  const vm = await runtime.accelerator.createVm({ memory: space, vcpus: 1 }, { act });
+  const vcpu = await vm.createVcpu({
+    memory: space,
+    vcpus: 1,
+    ports,
+    clock: services.clock,
+    interrupts: { acknowledge: () => -1 },
+    apic: undefined,
+    model: options.cpu,
+    index: 0,
+    wake,
+  });
   const serial = services.chardev(options.serials[0]);
   const say = (text: string): void => void serial.write(Buffer.from(text));
   let suspended = false;
