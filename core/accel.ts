@@ -7,7 +7,7 @@ import type { PortSpace } from "./bus/io.ts";
 import type { Clock } from "./clock.ts";
 import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
 import type { CpuRegisters } from "./cpu-registers.ts";
-import type { Properties, PropertySpecs } from "./device.ts";
+import type { DeviceType, Properties, PropertySpecs } from "./device.ts";
 import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
 import type { SavedState } from "./state/state.ts";
@@ -31,6 +31,7 @@ export interface VcpuEnvironment extends VmEnvironment {
   readonly clock: Clock;
   /** Answers interrupt-acknowledge cycles. */
   readonly interrupts: InterruptSource;
+  /** The CPU's local APIC, where it is not inside the accelerator. */
   readonly apic: LocalApicPort | undefined;
   /** CPU model and features as -cpu gave them, e.g. "qemu64,+aes". */
   readonly model: string;
@@ -97,6 +98,8 @@ export interface VmEnvironment {
 
 /** One virtual machine of an accelerator. */
 export interface AcceleratorVm {
+  /** Interrupt controllers and timer that it brings itself, by the name of the board's device that each stands for. */
+  readonly chips?: Readonly<Record<string, DeviceType>>;
   createVcpu(environment: VcpuEnvironment): Promise<Vcpu>;
 }
 

@@ -49,6 +49,8 @@ export interface TimerChannel {
 export interface IntervalTimer {
   /** Counter 0 to 2. */
   channel(index: number): TimerChannel;
+  /** Asserted while the HPET stands in for it; absent when the board cuts off its interrupt line. */
+  readonly hpetLegacy?: IrqLine;
 }
 
 export interface IsaDmaController {
@@ -109,13 +111,13 @@ export interface PowerManagement {
 }
 
 /** A local APIC, as the machine wires it. */
-export interface LocalApic extends LocalApicPort {
+export interface LocalApic extends InterruptSource {
+  /** How its CPU reaches it; undefined when it is inside the accelerator. */
+  readonly port: LocalApicPort | undefined;
   /** Connects the CPU, and the 8259 pair that answers for external interrupts. */
   connect(cpu: CpuPins, pic: InterruptSource): void;
   /** LINT0 carries INTR of the 8259 pair, LINT1 carries NMI. */
   readonly lint: readonly [IrqLine, IrqLine];
-  /** IA32_TSC_DEADLINE. */
-  tscDeadline: bigint;
   /** For `info lapic`. */
   describe(): string;
 }

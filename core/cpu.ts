@@ -26,6 +26,8 @@ export interface LocalApicPort extends InterruptSource {
   readonly base: number;
   /** False when the write must raise #GP. */
   setBase(value: number): boolean;
+  /** IA32_TSC_DEADLINE. */
+  tscDeadline: bigint;
   /** CR8: the upper four bits of TPR. */
   tpr: number;
   /** x2APIC MSR 0x800 + index; undefined raises #GP. */

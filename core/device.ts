@@ -78,6 +78,8 @@ export interface Device {
   reset(): void;
   /** The reset at the end of S3, where it is another one: what stays powered keeps its state. */
   wakeReset?(): void;
+  /** Before its state is saved: takes over what lies elsewhere. */
+  saving?(): void;
   /** After its state was loaded: rebuild what is derived. */
   loaded?(): void;
 }

@@ -45,6 +45,8 @@ export interface DeviceNode {
 export interface Machine {
   /** Resets every device and CPU, as the reset button does. */
   reset(): void;
+  /** Before its state is saved. */
+  saving(): void;
   /** After all state was loaded: rebuilds what is derived, in the devices and between them. */
   loaded(): void;
   readonly vcpus: readonly Vcpu[];

@@ -27,6 +27,7 @@ export interface MachineParts {
 }
 
 export function saveMachine({ machine, arena, clock }: MachineParts): SavedMachine {
+  machine.saving();
   return { clock: clock.now(), devices: arena.save(), cpus: machine.vcpus.map((vcpu) => vcpu.save()) };
 }
 

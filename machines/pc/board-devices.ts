@@ -4,7 +4,7 @@ import type { BoardPorts } from "../../core/board.ts";
 import type { PortSpace } from "../../core/bus/io.ts";
 import type { IsaDmaChannel } from "../../core/bus/isa-dma.ts";
 import type { MemoryBlock, PciBus } from "../../core/bus/pci.ts";
-import type { Device, DeviceContext } from "../../core/device.ts";
+import type { Device, DeviceContext, DeviceType } from "../../core/device.ts";
 import type { IrqLine } from "../../core/irq.ts";
 import type { DeviceNode, MachineRuntime } from "../../core/machine.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
@@ -35,19 +35,25 @@ export class BoardDevices {
   readonly nodes: DeviceNode[] = [];
   readonly #runtime: MachineRuntime;
   readonly #buses: BoardBuses;
+  #replacements: Readonly<Record<string, DeviceType>> = {};
 
   constructor(runtime: MachineRuntime, buses: BoardBuses) {
     this.#runtime = runtime;
     this.#buses = buses;
   }
 
+  /** Types to be taken in place of others, by the names of these; their states are saved under the same names. */
+  replace(types: Readonly<Record<string, DeviceType>>): void {
+    this.#replacements = types;
+  }
+
   /** Creates a device; `T` is what the machine uses it as. */
   async create<T = Device>(driver: string, placement: Placement = {}): Promise<T & Device> {
-    const type = await this.#runtime.deviceType(driver);
+    const type = this.#replacements[driver] ?? (await this.#runtime.deviceType(driver));
     const { options, services } = this.#runtime;
     const properties = resolveDeviceProperties(type, placement.properties ?? {}, options.globals);
     const sameType = this.nodes.filter((node) => node.type.name === type.name).length;
-    const name = placement.id ?? `${type.name}.${sameType}`;
+    const name = placement.id ?? `${driver in this.#replacements ? driver : type.name}.${sameType}`;
     const { ports, memory, pci, bootOrder } = this.#buses;
     const context: DeviceContext = {
       ...services,
@@ -69,6 +75,11 @@ export class BoardDevices {
 
   reset(): void {
     for (const { device } of this.nodes) device.reset();
+  }
+
+  /** Before their state is saved. */
+  saving(): void {
+    for (const { device } of this.nodes) device.saving?.();
   }
 
   /** After their state was loaded. */

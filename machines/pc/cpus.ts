@@ -27,11 +27,13 @@ export class Cpus {
   readonly intr: IrqLine;
   readonly a20: IrqLine;
   readonly #runtime: MachineRuntime;
+  readonly #vm: AcceleratorVm;
   readonly #apics: LocalApic[];
   readonly #wires: CpuWires;
 
-  private constructor(runtime: MachineRuntime, apics: LocalApic[], wires: CpuWires) {
+  private constructor(runtime: MachineRuntime, vm: AcceleratorVm, apics: LocalApic[], wires: CpuWires) {
     this.#runtime = runtime;
+    this.#vm = vm;
     this.#apics = apics;
     this.#wires = wires;
     this.intr = splitIrq(...apics.map(({ lint }) => lint[0]));
@@ -40,32 +42,35 @@ export class Cpus {
     });
   }
 
-  /** Makes the local APICs; the CPUs follow when there is somebody to answer for interrupts. */
+  /** Makes the virtual machine and the local APICs; the CPUs follow when there is somebody to answer for interrupts. */
   static async create(runtime: MachineRuntime, devices: BoardDevices, wires: CpuWires): Promise<Cpus> {
     const apics: LocalApic[] = [];
-    const { apicBus } = wires;
+    const { accelerator, options, log } = runtime;
+    const { apicBus, memory } = wires;
+    const vm = await accelerator.createVm({ memory, vcpus: options.smp, log }, options.acceleratorProperties);
+    devices.replace(vm.chips ?? {});
     let cpus: Cpus | undefined;
-    for (let index = 0; index < runtime.options.smp; index++) {
+    for (let index = 0; index < options.smp; index++) {
       const board = { apicBus, tscToNs: (tsc: bigint) => cpus!.vcpus[index].tscToNs(tsc) };
       apics.push(await devices.create<LocalApic>("apic", { properties: { id: String(index) }, board }));
     }
-    cpus = new Cpus(runtime, apics, wires);
+    cpus = new Cpus(runtime, vm, apics, wires);
     return cpus;
   }
 
   /** Makes the CPUs. */
   async start(pic: InterruptController): Promise<void> {
-    const { accelerator, options, services, wake, log } = this.#runtime;
+    const { options, services, wake, log } = this.#runtime;
     const { memory, ports, ferr } = this.#wires;
-    const environment = { memory, vcpus: options.smp, log };
-    const vm: AcceleratorVm = await accelerator.createVm(environment, options.acceleratorProperties);
     for (const [index, apic] of this.#apics.entries()) {
-      const vcpu = await vm.createVcpu({
-        ...environment,
+      const vcpu = await this.#vm.createVcpu({
+        memory,
+        vcpus: options.smp,
+        log,
         ports,
         clock: services.clock,
         interrupts: apic,
-        apic,
+        apic: apic.port,
         model: options.cpu,
         index,
         wake,

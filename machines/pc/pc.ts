@@ -23,7 +23,7 @@ import { type MemoryBlock, type PciAddressSpaces, PciBus } from "../../core/bus/
 import type { Device } from "../../core/device.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { FirmwareConfig } from "../../core/firmware-config.ts";
-import { irqLine } from "../../core/irq.ts";
+import { irqLine, NO_IRQ, splitIrq } from "../../core/irq.ts";
 import type { Machine, MachineRuntime } from "../../core/machine.ts";
 import { withOption } from "../../core/options/keyval.ts";
 import type { DriveOptions } from "../../core/options/machine-options.ts";
@@ -158,7 +158,8 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   await devices.create("i8042", { board: { a20: cpus.a20 } });
   await devices.create("port92", { board: { a20: cpus.a20 } });
   if (withHpet) {
-    const board = { ioapicPin: (pin: number) => ioapic.pin(pin), hpetLegacy: interrupts.hpetLegacy };
+    const hpetLegacy = splitIrq(interrupts.hpetLegacy, pit.hpetLegacy ?? NO_IRQ);
+    const board = { ioapicPin: (pin: number) => ioapic.pin(pin), hpetLegacy };
     await devices.create("hpet", { board });
   }
   const fw = await devices.create<FirmwareConfig>("fw_cfg_io");
@@ -258,6 +259,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
       return pm.suspended;
     },
     reset,
+    saving: () => devices.saving(),
     loaded() {
       ferrLine.set(board.ferr);
       devices.loaded();

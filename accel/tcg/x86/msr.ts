@@ -43,13 +43,9 @@ const isMtrrType = (type: number): boolean => type <= 6 && type !== 2 && type !=
 const bytesOf = (value: bigint): number[] =>
   Array.from({ length: 8 }, (_, i) => Number((value >> BigInt(i * 8)) & 0xffn));
 
-export interface TscDeadline {
-  tscDeadline: bigint;
-}
-
 export class Msrs {
   readonly #s: CpuState;
-  readonly #apic: (LocalApicPort & Partial<TscDeadline>) | undefined;
+  readonly #apic: LocalApicPort | undefined;
   readonly #model: CpuModel;
 
   constructor(state: CpuState, apic: LocalApicPort | undefined, model: CpuModel) {

@@ -5,19 +5,10 @@
  * The bus clock runs at 1 GHz, so that one undivided tick is one nanosecond.
  */
 
+import { APIC_TIMER_STATE } from "../../../core/chips/apic.ts";
 import type { Clock, Timer } from "../../../core/clock.ts";
-import { defineState, f64, type State, type StateArena, u8, u32, u64 } from "../../../core/state/state.ts";
+import type { State, StateArena } from "../../../core/state/state.ts";
 import { LVT_TIMER_MODE, LVT_TIMER_PERIODIC, LVT_TIMER_TSC_DEADLINE } from "./regs.ts";
-
-export const APIC_TIMER_STATE = defineState("apic-timer", 1, {
-  initialCount: u32,
-  divideConfig: u8,
-  /** When the initial count was loaded, in ns. */
-  loadedAt: f64,
-  /** The next interrupt, in ns; 0 when none is pending. */
-  deadline: f64,
-  tscDeadline: u64,
-});
 
 /**
  * DEVIATION: a periodic timer interrupts at most once in this many ns, so that a guest cannot keep the host busy with

@@ -21,43 +21,15 @@ import {
   DELIVERY_STARTUP,
   type InterruptMessage,
 } from "../../../core/bus/apic-bus.ts";
+import { APIC_STATE, type ApicState, describeLocalApic, processorPriority } from "../../../core/chips/apic.ts";
+import { hasVector, highestVector, setVector } from "../../../core/chips/vectors.ts";
 import type { Clock } from "../../../core/clock.ts";
-import type { CpuPins, InterruptSource } from "../../../core/cpu.ts";
+import type { CpuPins, InterruptSource, LocalApicPort } from "../../../core/cpu.ts";
 import type { Device } from "../../../core/device.ts";
 import { type IrqLine, irqLine } from "../../../core/irq.ts";
-import { array, bool, defineState, f64, type State, type StateArena, u8, u32 } from "../../../core/state/state.ts";
+import type { StateArena } from "../../../core/state/state.ts";
 import { ApicTimer, timerMode } from "./apic-timer.ts";
 import * as R from "./regs.ts";
-import { hasVector, highestVector, setVector, type VectorSet } from "./vector-set.ts";
-
-export const APIC_STATE = defineState(
-  "apic",
-  1,
-  {
-    /** IA32_APIC_BASE. */
-    base: f64,
-    /** The ID register in xAPIC mode, bits 31 to 24 of it. */
-    id: u8,
-    tpr: u8,
-    ldr: u8,
-    dfr: u8,
-    svr: u32,
-    esr: u8,
-    /** Errors since ESR was last written. */
-    errors: u8,
-    icrLow: u32,
-    icrHigh: u32,
-    lvt: array(u32, R.LVT_COUNT),
-    irr: array(u32, 8),
-    isr: array(u32, 8),
-    tmr: array(u32, 8),
-    /** Levels on LINT0 and LINT1. */
-    lint: array(u8, 2),
-    /** An ExtINT message arrived; the 8259 has the vector. */
-    extInt: bool,
-  },
-  { unsaved: { intr: bool } },
-);
 
 export interface LocalApicOptions {
   readonly name: string;
@@ -76,12 +48,13 @@ export interface LocalApicOptions {
 
 const NO_PINS: CpuPins = { setIntr() {}, nmi() {}, smi() {}, init() {}, sipi() {}, setA20() {} };
 
-export class LocalApic implements Device, LocalApicChip, ApicAgent {
+export class LocalApic implements Device, LocalApicChip, LocalApicPort, ApicAgent {
+  readonly port = this;
   readonly id: number;
   /** The local interrupt pins. LINT0 carries the 8259's INTR, LINT1 carries NMI. */
   readonly lint: readonly [IrqLine, IrqLine];
   readonly #options: LocalApicOptions;
-  readonly #state: State<typeof APIC_STATE>;
+  readonly #state: ApicState;
   readonly #timer: ApicTimer;
   readonly #bus: ApicBus;
   #cpu: CpuPins = NO_PINS;
@@ -262,29 +235,8 @@ export class LocalApic implements Device, LocalApicChip, ApicAgent {
 
   /** For `info lapic`. */
   describe(): string {
-    const s = this.#state;
-    const hex = (value: number, digits = 8): string => `0x${value.toString(16).padStart(digits, "0")}`;
-    const vectors = (set: VectorSet): string => {
-      const list = Array.from({ length: 256 }, (_, v) => v).filter((v) => hasVector(set, v));
-      return list.length === 0 ? "(none)" : list.join(" ");
-    };
-    const names = ["LVTT", "LVTTHMR", "LVTPC", "LVT0", "LVT1", "LVTERR"];
-    return [
-      `dumping local APIC state for CPU ${this.id}`,
-      "",
-      `BASE\t ${hex(s.base)} ${!this.#enabled ? "disabled" : this.#x2 ? "x2APIC" : "xAPIC"}`,
-      ...names.map((name, i) => `${name}\t ${hex(s.lvt[i])}${s.lvt[i] & R.LVT_MASKED ? " masked" : ""}`),
-      `Timer\t DCR=${hex(this.#timer.divideConfig, 1)} initial_count = ${this.#timer.initialCount} current_count = ${this.#timer.currentCount}`,
-      `SPIV\t ${hex(s.svr)} APIC ${this.#softwareEnabled ? "enabled" : "disabled"}, spurious vec ${s.svr & 0xff}`,
-      `ICR\t ${hex(s.icrLow)}`,
-      `ICR2\t ${hex(s.icrHigh)}`,
-      `ESR\t ${hex(s.esr)}`,
-      `ISR\t ${vectors(s.isr)}`,
-      `IRR\t ${vectors(s.irr)}`,
-      "",
-      `APR ${hex(this.#processorPriority, 2)} TPR ${hex(s.tpr, 2)} DFR ${hex(s.dfr >> 4, 1)} LDR ${hex(s.ldr, 2)} PPR ${hex(this.#processorPriority, 2)}`,
-      "",
-    ].join("\n");
+    const { divideConfig, initialCount, currentCount } = this.#timer;
+    return describeLocalApic(this.id, this.#state, { divideConfig, initialCount, currentCount });
   }
 
   // Registers.
@@ -514,9 +466,7 @@ export class LocalApic implements Device, LocalApicChip, ApicAgent {
   }
 
   get #processorPriority(): number {
-    const { tpr, isr } = this.#state;
-    const serving = highestVector(isr);
-    return serving >> 4 > tpr >> 4 ? serving & 0xf0 : tpr;
+    return processorPriority(this.#state);
   }
 
   /** The vector in IRR whose class is above the processor's priority, or -1. */

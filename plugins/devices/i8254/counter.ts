@@ -11,43 +11,7 @@
  */
 
 import type { TimerChannel } from "../../../core/board.ts";
-import { bool, f64, type State, type StateSchema, u8, u16, u32 } from "../../../core/state/state.ts";
-
-export const COUNTER_FIELDS = {
-  mode: u8,
-  bcd: bool,
-  /** RW1 and RW0 of the control word: 1 least significant byte, 2 most significant byte, 3 both. */
-  rw: u8,
-  gate: bool,
-  /** First byte of a two-byte count, and whether the second is awaited. */
-  low: u8,
-  writeHigh: bool,
-  readHigh: bool,
-  /** The count register: 1 to 65536. */
-  reload: u32,
-  /** A count was written since the control word. */
-  armed: bool,
-  /** A count was loaded into the counting element, or will be at `start`. */
-  counting: bool,
-  start: f64,
-  /** The count that was loaded at `start`. */
-  period: u32,
-  paused: f64,
-  /** Modes 2 and 3: a new count takes over at this tick; 0 is none. */
-  switchAt: f64,
-  /** Counting element and OUT before anything is loaded. */
-  held: u32,
-  heldOut: bool,
-  /** The null count flag of the status byte is set before this tick. */
-  nullUntil: f64,
-  countLatch: u16,
-  /** Bytes of the latched count still to be read. */
-  countLatched: u8,
-  statusLatch: u8,
-  statusLatched: bool,
-};
-
-type CounterState = State<StateSchema<typeof COUNTER_FIELDS, Record<never, never>>>;
+import type { CounterState } from "../../../core/chips/i8254.ts";
 
 const NEVER = Number.MAX_SAFE_INTEGER;
 
@@ -56,7 +20,7 @@ const STATUS_NULL_COUNT = 0b0100_0000;
 
 export interface CounterOptions {
   /** The counter's part of the arena. */
-  readonly state: Omit<CounterState, "$views" | "$base">;
+  readonly state: CounterState;
   /** The present tick. */
   readonly now: () => number;
   /** OUT may have changed, and the ticks at which it will change. */

@@ -14,20 +14,12 @@
 
 import type { IntervalTimer } from "../../../core/board.ts";
 import type { IoRegion } from "../../../core/bus/io.ts";
-import { type Clock, NS_PER_SECOND, type Timer } from "../../../core/clock.ts";
+import { I8254_STATE, PIT_FREQUENCY, ticksAt, timeOfTick } from "../../../core/chips/i8254.ts";
+import type { Clock, Timer } from "../../../core/clock.ts";
 import type { Device } from "../../../core/device.ts";
 import type { IrqLine } from "../../../core/irq.ts";
-import { defineState, f64, group, type State, type StateArena } from "../../../core/state/state.ts";
-import { COUNTER_FIELDS, Counter } from "./counter.ts";
-
-/** CLK of the counters in Hz. */
-export const PIT_FREQUENCY = 1_193_182;
-
-export const I8254_STATE = defineState("i8254", 1, {
-  counter: group(3, COUNTER_FIELDS),
-  /** Tick of the next rising edge of counter 0, or 0. */
-  edge: f64,
-});
+import type { State, StateArena } from "../../../core/state/state.ts";
+import { Counter } from "./counter.ts";
 
 /** Ticks after which missed edges of counter 0 are given up. */
 const MAX_LAG = PIT_FREQUENCY;
@@ -41,18 +33,6 @@ export interface I8254Options {
   readonly clock: Clock;
   /** OUT of counter 0. */
   readonly irq: IrqLine;
-}
-
-/** Ticks of CLK that are over after `ns` nanoseconds; exact. */
-export function ticksAt(ns: number): number {
-  const seconds = Math.floor(ns / NS_PER_SECOND);
-  return seconds * PIT_FREQUENCY + Math.floor(((ns - seconds * NS_PER_SECOND) * PIT_FREQUENCY) / NS_PER_SECOND);
-}
-
-/** The first whole nanosecond at which `ticks` ticks are over. */
-export function timeOfTick(ticks: number): number {
-  const seconds = Math.floor(ticks / PIT_FREQUENCY);
-  return seconds * NS_PER_SECOND + Math.ceil(((ticks - seconds * PIT_FREQUENCY) * NS_PER_SECOND) / PIT_FREQUENCY);
 }
 
 export class I8254 implements Device, IntervalTimer {

@@ -15,9 +15,10 @@
 
 import type { InterruptController } from "../../../core/board.ts";
 import type { IoRegion } from "../../../core/bus/io.ts";
+import { describePics, I8259_STATE, type PicState } from "../../../core/chips/i8259.ts";
 import type { Device } from "../../../core/device.ts";
 import { type IrqLine, irqLine } from "../../../core/irq.ts";
-import { bool, defineState, group, type State, type StateArena, u8 } from "../../../core/state/state.ts";
+import type { StateArena } from "../../../core/state/state.ts";
 import {
   ELCR_WRITABLE,
   ICW1_IC4,
@@ -41,32 +42,7 @@ import {
   POLL_INTERRUPT,
 } from "./regs.ts";
 
-export const I8259_STATE = defineState("i8259", 1, {
-  chip: group(2, {
-    irr: u8,
-    imr: u8,
-    isr: u8,
-    /** Levels of the inputs. */
-    lines: u8,
-    elcr: u8,
-    /** ICW2: vector of IR0. */
-    base: u8,
-    /** Level of the INT output. */
-    int: bool,
-    /** The next ICW that a write to A0 = 1 is (2 to 4), or 0 for OCW1. */
-    icw: u8,
-    icw1: u8,
-    icw4: u8,
-    /** The input of highest priority, 0 to 7. */
-    top: u8,
-    rotateOnAeoi: bool,
-    specialMask: bool,
-    readIsr: bool,
-    poll: bool,
-  }),
-});
-
-type Chip = State<typeof I8259_STATE>["chip"][number];
+type Chip = PicState;
 
 const CASCADE = 2;
 const CASCADE_BIT = 1 << CASCADE;
@@ -131,12 +107,7 @@ export class I8259 implements Device, InterruptController {
   }
 
   describe(): string {
-    const hex = (value: number): string => value.toString(16).padStart(2, "0");
-    const line = (chip: Chip, i: number): string =>
-      `pic${i}: irr=${hex(chip.irr)} imr=${hex(chip.imr)} isr=${hex(chip.isr)} hprio=${chip.top} ` +
-      `irq_base=${hex(chip.base)} rr_sel=${Number(chip.readIsr)} elcr=${hex(chip.elcr)} ` +
-      `fnm=${chip.icw4 & ICW4_SFNM ? 1 : 0}\n`;
-    return line(this.#master, 0) + line(this.#slave, 1);
+    return describePics([this.#master, this.#slave]);
   }
 
   /** The inputs keep their levels: they belong to the devices that drive them. */
@@ -150,6 +121,7 @@ export class I8259 implements Device, InterruptController {
   }
 
   loaded(): void {
+    for (const chip of [this.#slave, this.#master]) chip.int = pending(chip) >= 0;
     this.#intr.set(this.#master.int);
   }
 

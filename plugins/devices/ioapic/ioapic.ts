@@ -8,20 +8,17 @@
 import type { IoApic } from "../../../core/board.ts";
 import { APIC_BROADCAST, type InterruptMessage } from "../../../core/bus/apic-bus.ts";
 import type { IoRegion } from "../../../core/bus/io.ts";
+import {
+  describeIoApic,
+  IOAPIC_ENTRY,
+  IOAPIC_PINS,
+  IOAPIC_STATE,
+  IOAPIC_VERSION,
+  type IoApicState,
+} from "../../../core/chips/ioapic.ts";
 import type { Device } from "../../../core/device.ts";
 import { type IrqLine, irqLine } from "../../../core/irq.ts";
-import { array, defineState, type State, type StateArena, u8, u32 } from "../../../core/state/state.ts";
-
-export const IOAPIC_PINS = 24;
-
-export const IOAPIC_STATE = defineState("ioapic", 1, {
-  id: u8,
-  ioregsel: u8,
-  /** Levels on the pins, one bit each. */
-  levels: u32,
-  low: array(u32, IOAPIC_PINS),
-  high: array(u32, IOAPIC_PINS),
-});
+import type { StateArena } from "../../../core/state/state.ts";
 
 // Memory-mapped registers.
 const IOREGSEL = 0x00;
@@ -33,13 +30,9 @@ const IOAPICID = 0x00;
 const IOAPICVER = 0x01;
 const IOAPICARB = 0x02;
 const IOREDTBL0 = 0x10;
-const VERSION = 0x20;
 
 // Redirection table entry, low half.
-const DESTMOD = 1 << 11;
-const REMOTE_IRR = 1 << 14;
-const TRIGGER_LEVEL = 1 << 15;
-const MASKED = 1 << 16;
+const { DESTMOD, REMOTE_IRR, TRIGGER_LEVEL, MASKED } = IOAPIC_ENTRY;
 const READ_ONLY = (1 << 12) | REMOTE_IRR;
 const WRITABLE = 0x1ffff & ~READ_ONLY;
 
@@ -52,7 +45,7 @@ export interface IoapicOptions {
 export class Ioapic implements Device, IoApic {
   /** 4 KiB at FEC00000h. */
   readonly io: IoRegion;
-  readonly #state: State<typeof IOAPIC_STATE>;
+  readonly #state: IoApicState;
   readonly #deliver: (message: InterruptMessage) => void;
   readonly #pins: readonly IrqLine[];
 
@@ -104,32 +97,7 @@ export class Ioapic implements Device, IoApic {
 
   /** For `info pic`. */
   describe(): string {
-    const { id, ioregsel, low, high, levels } = this.#state;
-    const modes = ["fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT"];
-    const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
-    const lines = [`ioapic0: ver=0x${hex(VERSION, 2)} id=0x${hex(id, 2)} sel=0x${hex(ioregsel, 2)}`];
-    for (let pin = 0; pin < IOAPIC_PINS; pin++) {
-      const entry = low[pin];
-      lines.push(
-        [
-          `  pin ${String(pin).padEnd(2)} 0x${hex(high[pin], 8)}${hex(entry, 8)}`,
-          `dest=${high[pin] >>> 24}`,
-          `vec=${entry & 0xff}`,
-          entry & 0x2000 ? "active-lo" : "active-hi",
-          entry & TRIGGER_LEVEL ? "level" : "edge",
-          entry & MASKED ? "masked" : "",
-          modes[(entry >> 8) & 7],
-          entry & DESTMOD ? "logical" : "physical",
-          entry & REMOTE_IRR ? "remote" : "",
-        ].join(" "),
-      );
-    }
-    const bits = (set: number): string =>
-      Array.from({ length: IOAPIC_PINS }, (_, i) => i)
-        .filter((i) => (set >>> i) & 1)
-        .join(" ") || "(none)";
-    lines.push(`  levels   ${bits(levels)}`);
-    return lines.join("\n");
+    return describeIoApic(this.#state);
   }
 
   #setPin(pin: number, level: boolean): void {
@@ -164,7 +132,7 @@ export class Ioapic implements Device, IoApic {
   #readIndirect(index: number): number {
     const { id, low, high } = this.#state;
     if (index === IOAPICID || index === IOAPICARB) return id << 24;
-    if (index === IOAPICVER) return ((IOAPIC_PINS - 1) << 16) | VERSION;
+    if (index === IOAPICVER) return ((IOAPIC_PINS - 1) << 16) | IOAPIC_VERSION;
     const pin = (index - IOREDTBL0) >> 1;
     if (pin < 0 || pin >= IOAPIC_PINS) return 0;
     return index & 1 ? high[pin] : low[pin];

@@ -134,6 +134,7 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
       suspended = false;
       say("reset\n");
     },
+    saving() {},
     loaded() {},
     get suspended() {
       return suspended;

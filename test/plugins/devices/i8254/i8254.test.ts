@@ -1,8 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { PIT_FREQUENCY, ticksAt, timeOfTick } from "../../../../core/chips/i8254.ts";
 import { ManualClock, NS_PER_SECOND } from "../../../../core/clock.ts";
 import { StateArena } from "../../../../core/state/state.ts";
-import { I8254, PIT_FREQUENCY, ticksAt, timeOfTick } from "../../../../plugins/devices/i8254/i8254.ts";
+import { I8254 } from "../../../../plugins/devices/i8254/i8254.ts";
 import { checkHostileAccess, checkRoundTrip, TestLine } from "../checks.ts";
 
 function setup() {
