@@ -5,6 +5,8 @@
  * Deadlines are kept in whole nanoseconds. A timer callback may arm its own timer again.
  */
 
+import type { Lock } from "./thread/lock.ts";
+
 export const NS_PER_SECOND = 1_000_000_000;
 export const NS_PER_MS = 1_000_000;
 export const NS_PER_US = 1_000;
@@ -27,8 +29,11 @@ export interface Clock {
   poll(): void;
   /** The earliest pending deadline in ns, or undefined. */
   nextDeadline(): number | undefined;
-  /** Makes a timer; `name` appears in diagnostics and in saved state ("i8254.channel0"). */
-  timer(name: string, fire: () => void): Timer;
+  /**
+   * Makes a timer; `name` appears in diagnostics and in saved state ("i8254.channel0"). Where other threads may arm or
+   * cancel it, they hold `lock` meanwhile; it is held too while it is found due and fires.
+   */
+  timer(name: string, fire: () => void, lock?: Lock): Timer;
 }
 
 /** The host's wall clock, for the RTC: milliseconds since 1970-01-01 UTC. */

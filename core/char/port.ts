@@ -3,6 +3,8 @@
  * null, mux) live on the I/O thread; rings carry the bytes between them and the device's thread.
  */
 
+import type { Lock } from "../thread/lock.ts";
+
 /** Break condition received, or the other end came and went. */
 export type CharEvent = "break" | "opened" | "closed";
 
@@ -21,7 +23,8 @@ export interface CharPort {
   write(data: Uint8Array): number;
   /** Calls `ready` once there is room again after a short write. */
   onWritable(ready: () => void): void;
-  connect(receiver: CharReceiver): void;
+  /** With `lock`, that is held from the question how much the device can take until it has taken it. */
+  connect(receiver: CharReceiver, lock?: Lock): void;
   /** The device can take more: it had answered 0 to `canReceive()`. */
   acceptInput(): void;
   /** Asserts a break condition towards the other end. */

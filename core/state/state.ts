@@ -9,7 +9,8 @@
  * Invariants:
  *  1. Layout depends on the schema alone: fields in order, each naturally aligned.
  *  2. Attaching the same names and schemas in the same order gives the same addresses in every thread.
- *  3. What is saved is exactly `fields`; `unsaved` is derived and rebuilt after load.
+ *  3. What is saved is exactly `fields`; `unsaved` is derived and rebuilt after load. A schema without `fields` is no part
+ *     of a saved machine: neither saving nor loading touches it.
  */
 
 import { QemuError } from "../errors.ts";
@@ -56,11 +57,11 @@ export type Accessors<F extends Fields> = {
 export const u8: Scalar<number> = { kind: "u8", size: 1 };
 export const u16: Scalar<number> = { kind: "u16", size: 2 };
 export const u32: Scalar<number> = { kind: "u32", size: 4 };
-export const i32: Scalar<number> = { kind: "i32", size: 4 };
+export const i32: Scalar<number> & { readonly kind: "i32" } = { kind: "i32", size: 4 };
 /** A 64-bit register, as a BigInt: for registers that are touched rarely. */
 export const u64: Scalar<bigint> = { kind: "u64", size: 8 };
 /** A double: times in nanoseconds, and other counts above 2^32 and below 2^53. */
-export const f64: Scalar<number> = { kind: "f64", size: 8 };
+export const f64: Scalar<number> & { readonly kind: "f64" } = { kind: "f64", size: 8 };
 export const bool: Scalar<boolean> = { kind: "bool", size: 1 };
 
 const ARRAY_TYPES = {
@@ -76,6 +77,8 @@ type ArrayKind = keyof typeof ARRAY_TYPES;
 
 /** `count` elements of one scalar type (not bool). */
 export function array(element: typeof u64, count: number): ArrayField<BigUint64Array>;
+export function array(element: typeof i32, count: number): ArrayField<Int32Array>;
+export function array(element: typeof f64, count: number): ArrayField<Float64Array>;
 export function array(element: typeof u8, count: number): ArrayField<Uint8Array>;
 export function array(element: Scalar<number>, count: number): ArrayField<Uint8Array | Uint16Array | Uint32Array>;
 export function array(element: Scalar<unknown>, count: number): ArrayField<unknown> {
@@ -299,12 +302,12 @@ export class StateArena {
 
   /** Saves every device's state. */
   save(): Record<string, SavedState> {
-    return Object.fromEntries([...this.#entries].map(([name, { schema, view }]) => [name, saveState(schema, view)]));
+    return Object.fromEntries(this.#saved().map(([name, { schema, view }]) => [name, saveState(schema, view)]));
   }
 
   /** Loads every device's state; names that are missing or unknown are errors. */
   load(saved: Readonly<Record<string, SavedState>>): void {
-    for (const [name, { schema, view }] of this.#entries) {
+    for (const [name, { schema, view }] of this.#saved()) {
       const state = saved[name];
       if (!state) throw new QemuError("state-missing", `the saved machine has no state for '${name}'`);
       loadState(schema, view, state);
@@ -314,6 +317,10 @@ export class StateArena {
         throw new QemuError("state-unknown", `the saved machine has a device '${name}' that this machine lacks`);
       }
     }
+  }
+
+  #saved(): [string, { schema: StateSchema; view: StateView }][] {
+    return [...this.#entries].filter(([, { schema }]) => Object.keys(schema.fields).length > 0);
   }
 
   /** Schema and accessors by instance name, for `info qtree` and diagnostics. */
