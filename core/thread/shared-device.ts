@@ -79,6 +79,14 @@ export function lockApic(apic: LocalApicPort, lock: Lock): LocalApicPort {
     },
     readMsr: (index) => lock.run(() => apic.readMsr(index)),
     writeMsr: (index, lo, hi) => lock.run(() => apic.writeMsr(index, lo, hi)),
+    get tscDeadline() {
+      return lock.run(() => apic.tscDeadline);
+    },
+    set tscDeadline(value) {
+      lock.run(() => {
+        apic.tscDeadline = value;
+      });
+    },
     acknowledge: () => lock.run(() => apic.acknowledge()),
   };
 }
