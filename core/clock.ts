@@ -36,6 +36,18 @@ export interface Clock {
   timer(name: string, fire: () => void, lock?: Lock): Timer;
 }
 
+/** A clock as the machine's thread drives it. */
+export interface MachineClock extends Clock {
+  readonly running: boolean;
+  start(): void;
+  /** Time stands still until `start`. */
+  stop(): void;
+  /** Sets the clock, after loading a saved machine. */
+  set(ns: number): void;
+  /** Name and deadline of each pending timer, for diagnostics. */
+  pending(): { name: string; deadline: number }[];
+}
+
 /** The host's wall clock, for the RTC: milliseconds since 1970-01-01 UTC. */
 export interface WallClock {
   nowMs(): number;
@@ -114,7 +126,6 @@ export abstract class TimerQueue implements Clock {
     }
   }
 
-  /** Name and deadline of each pending timer, for diagnostics. */
   pending(): { name: string; deadline: number }[] {
     return this.#timers.flatMap(({ name, deadline }) => (deadline === undefined ? [] : [{ name, deadline }]));
   }
@@ -140,7 +151,7 @@ export class ManualClock extends TimerQueue {
 }
 
 /** The virtual clock of a running machine: follows the host's monotonic clock, and stops with the machine. */
-export class HostClock extends TimerQueue {
+export class HostClock extends TimerQueue implements MachineClock {
   #base = 0;
   #startedAt: number | undefined;
 
@@ -162,7 +173,6 @@ export class HostClock extends TimerQueue {
     this.#startedAt = undefined;
   }
 
-  /** Sets the clock, after loading a saved machine. */
   set(ns: number): void {
     this.#base = ns;
     if (this.#startedAt !== undefined) this.#startedAt = hostNs();

@@ -2,7 +2,7 @@
 
 import type { Vcpu } from "../accel.ts";
 import type { AccessSize } from "../bus/io.ts";
-import type { HostClock } from "../clock.ts";
+import type { MachineClock } from "../clock.ts";
 import type { DisplaySource } from "../display/surface.ts";
 import { QemuError } from "../errors.ts";
 import type { InputHub } from "../input/input.ts";
@@ -18,7 +18,7 @@ export interface MachineCommandContext {
   readonly machine: Machine;
   readonly input: InputHub;
   readonly info: InfoRegistry;
-  readonly clock: HostClock;
+  readonly clock: MachineClock;
   readonly displays: readonly DisplaySource[];
   readonly log: Log;
 }

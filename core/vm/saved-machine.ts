@@ -6,7 +6,7 @@
  * the same process or another one.
  */
 
-import type { TimerQueue } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { QemuError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
 import type { SavedState, StateArena } from "../state/state.ts";
@@ -23,7 +23,7 @@ export interface MachineParts {
   readonly machine: Machine;
   /** Where the devices' state lies. */
   readonly arena: StateArena;
-  readonly clock: TimerQueue & { set(ns: number): void };
+  readonly clock: Clock & { set(ns: number): void };
 }
 
 export function saveMachine({ machine, arena, clock }: MachineParts): SavedMachine {
