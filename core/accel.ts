@@ -12,6 +12,7 @@ import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
 import type { SavedState } from "./state/state.ts";
 import type { Doorbell } from "./thread/doorbell.ts";
+import type { Json } from "./thread/mailbox.ts";
 
 /** Why `Vcpu.run` came back. */
 export type VcpuExit =
@@ -54,6 +55,8 @@ export interface Vcpu extends CpuPins {
   kick(): void;
   /** Power-on reset. */
   reset(): void;
+  /** In a thread of its own, before `run`: the machine's thread may have changed the vCPU. */
+  refresh?(): void;
   /** The time (ns on the machine's clock) at which the time-stamp counter reaches a value. */
   tscToNs(tsc: bigint): number;
   /** Registers that a boot loader leaves; everything else is as after reset. */
@@ -92,15 +95,31 @@ export interface VmEnvironment {
   readonly memory: AddressSpace;
   /** How many vCPUs will be made, in the order of their indices. */
   readonly vcpus: number;
+  /** The doorbell of each vCPU's thread; the same one for those that share a thread. See `VcpuEnvironment.wake`. */
+  readonly bells: readonly Doorbell[];
+  /** Does something while no further vCPU is in the guest; at once when all run in one thread. */
+  readonly exclusively?: (change: () => void) => void;
   /** The log of -d. */
   readonly log?: Log;
 }
 
-/** One virtual machine of an accelerator. */
+/** One virtual machine of an accelerator, as one thread of the machine has it. */
 export interface AcceleratorVm {
   /** Interrupt controllers and timer that it brings itself, by the name of the board's device that each stands for. */
   readonly chips?: Readonly<Record<string, DeviceType>>;
+  /** Makes a vCPU, in the thread that runs it or (`VcpuThreading.handle`) in the machine's thread. */
   createVcpu(environment: VcpuEnvironment): Promise<Vcpu>;
+  /** Where further vCPUs have threads of their own: what their threads need. */
+  readonly threading?: VcpuThreading;
+}
+
+export interface VcpuThreading {
+  /** What `Accelerator.attachVm` of another thread makes this virtual machine of, once all vCPUs have been made. */
+  readonly handle: Json;
+  /** The pins of any vCPU, to be used in any thread. */
+  pins(index: number): CpuPins;
+  /** Gets a vCPU out of `Vcpu.run`, as ringing its doorbell does, but faster. */
+  wake(index: number): void;
 }
 
 export interface Accelerator {
@@ -119,6 +138,11 @@ export interface Accelerator {
   checkHost?(properties: Properties): Promise<void>;
   /** Makes a virtual machine, in the thread that its first vCPU runs in. */
   createVm(environment: VmEnvironment, properties: Properties): Promise<AcceleratorVm>;
+  /**
+   * The virtual machine that the machine's thread has made, in the thread of a further vCPU. An accelerator that has this
+   * runs each vCPU in a thread of its own; with one that lacks it all take turns in the machine's thread.
+   */
+  attachVm?(environment: VmEnvironment, handle: Json): Promise<AcceleratorVm>;
   /** Lines of `-cpu help`. */
   cpuModels(): { name: string; description: string }[];
 }

@@ -84,6 +84,7 @@ export const REQUIRED_CAPABILITIES = {
 export const KVM_CAP_SET_IDENTITY_MAP_ADDR = 37;
 export const KVM_CAP_XCRS = 56;
 export const KVM_CAP_NR_MEMSLOTS = 10;
+export const KVM_CAP_MAX_VCPUS = 66;
 
 export const KVM_MEM_READONLY = 2;
 export const CPUID_SIGNIFICANT_INDEX = 1;

@@ -15,6 +15,7 @@ const KVM: Accelerator = {
     checkProperties(properties);
     (await (await import("./system.ts")).openKvm()).close();
   },
+  attachVm: async (environment, handle) => (await import("./vm.ts")).KvmVm.attach(environment, handle),
   createVm: async (environment, properties) => (await import("./vm.ts")).KvmVm.create(environment, properties),
   cpuModels,
 };

@@ -5,31 +5,30 @@
 
 import { workerData } from "node:worker_threads";
 import { KvmLibrary } from "./libc.ts";
-import { FAILED, IN_KERNEL } from "./threads.ts";
+import { FAILED, IN_KERNEL, WORDS_SIZE } from "./words.ts";
 
 export interface KickThreadData {
-  /** The guest's memory and the index of the doorbell's word in it. */
-  readonly bell: SharedArrayBuffer;
-  readonly index: number;
-  /** Two words: see threads.ts. */
-  readonly shared: SharedArrayBuffer;
+  /** The guest's memory, and the addresses of the doorbell and the vCPU's words (words.ts) in it. */
+  readonly memory: SharedArrayBuffer;
+  readonly bell: number;
+  readonly words: number;
   readonly threadId: number;
 }
 
 /** A ring that nobody has taken is looked at again after this time (ms). */
 const AGAIN_MS = 1;
 
-const { bell, index, shared, threadId } = workerData as KickThreadData;
-const word = new Int32Array(bell, 0, bell.byteLength >>> 2);
-const state = new Int32Array(shared);
+const { memory, bell, words, threadId } = workerData as KickThreadData;
+const rung = new Int32Array(memory, bell, 1);
+const state = new Int32Array(memory, words, WORDS_SIZE / 4);
 
 async function run(): Promise<never> {
   const kick = (await KvmLibrary.load()).signaller(threadId);
   for (;;) {
-    Atomics.wait(word, index, 0);
+    Atomics.wait(rung, 0, 0);
     if (Atomics.load(state, IN_KERNEL) !== 0) kick();
     // Until the vCPU's thread has taken the ring.
-    Atomics.wait(word, index, 1, AGAIN_MS);
+    Atomics.wait(rung, 0, 1, AGAIN_MS);
   }
 }
 

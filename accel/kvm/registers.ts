@@ -141,6 +141,16 @@ export class VcpuRegisters {
     this.#put(this.#regs);
   }
 
+  /** Starts it in real mode at the page that a startup IPI names. */
+  startAt(vector: number): void {
+    const view = this.fetch(this.#sregs);
+    view.setUint16(SREGS.cs + SEGMENT.selector, vector << 8, true);
+    view.setBigUint64(SREGS.cs + SEGMENT.base, BigInt(vector << 12), true);
+    this.#put(this.#sregs);
+    this.fetch(this.#regs).setBigUint64(REGS.rip, 0n, true);
+    this.#put(this.#regs);
+  }
+
   get rflags(): bigint {
     return u64(this.fetch(this.#regs), REGS.rflags);
   }

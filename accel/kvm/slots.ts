@@ -2,7 +2,7 @@
  * The guest's address map as KVM's memory slots: RAM and ROM are slots over the shared memory, everything else comes
  * back as an MMIO exit. A write to a ROM slot comes back, too.
  *
- * Invariant: between two calls of KVM_RUN the slots show the address space as it is.
+ * Invariant: while a vCPU is in the guest the slots show the address space as it is.
  */
 
 import { QemuError } from "../../core/errors.ts";
@@ -54,7 +54,13 @@ export class MemorySlots {
   #next = 0;
 
   /** `limit` is the number of slots that the kernel has. */
-  constructor(library: KvmLibrary, vm: number, space: AddressSpace, limit: number) {
+  constructor(
+    library: KvmLibrary,
+    vm: number,
+    space: AddressSpace,
+    limit: number,
+    exclusively: (change: () => void) => void = (change) => change(),
+  ) {
     this.#library = library;
     this.#vm = vm;
     this.#space = space;
@@ -62,12 +68,18 @@ export class MemorySlots {
     // SAFETY: a WebAssembly.Memory that is shared never moves, and this one never grows; `space` keeps it alive.
     this.#base = library.addressOf(space.memory.u8);
     if (this.#base % PAGE_SIZE !== 0) throw new QemuError("kvm", "guest memory is not page aligned");
-    space.onMapChange(() => this.#update());
-    this.#update();
+    space.onMapChange(() => this.#update(exclusively));
+    this.#update((change) => change());
   }
 
-  #update(): void {
+  #update(exclusively: (change: () => void) => void): void {
     const wanted = wantedSlots(this.#space);
+    if (wanted.size === this.#slots.size && [...wanted.keys()].every((key) => this.#slots.has(key))) return;
+    // A vCPU that fetches instructions from a slot that is being replaced would fail.
+    exclusively(() => this.#change(wanted));
+  }
+
+  #change(wanted: ReadonlyMap<string, WantedSlot>): void {
     for (const [key, { number, start }] of this.#slots) {
       if (wanted.has(key)) continue;
       this.#set(number, { start, size: 0, offset: 0, readOnly: false });

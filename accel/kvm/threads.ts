@@ -7,7 +7,3 @@ export const KICK_THREAD: ThreadProgram = {
   source: "accel/kvm/kick-thread.ts",
   part: "accel/kvm",
 };
-
-/** The words that the thread and the vCPU share: 1 while the vCPU is in KVM_RUN; 1 after the thread has failed. */
-export const IN_KERNEL = 0;
-export const FAILED = 1;

@@ -6,6 +6,8 @@
  *  1. Outside `run` the registers are the kernel's and complete: an access that came back is finished before `run` ends.
  *  2. An interrupt is acknowledged only when the CPU takes it at once (ready_for_interrupt_injection).
  *  3. Whoever wants the CPU out of the guest rings the doorbell; device code inside `run` calls `kick`.
+ *  4. What threads have to agree on lies in its words (words.ts). A further vCPU has an instance in the machine's thread,
+ *     too, which reads and sets its registers while it stands.
  */
 
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
@@ -22,10 +24,12 @@ import type { KvmLibrary } from "./libc.ts";
 import { savedVcpu, VcpuRegisters } from "./registers.ts";
 import type { KvmVm } from "./vm.ts";
 import { Waker } from "./waker.ts";
+import { HALTED, INIT, INTR, NMI, STARTUP, type VcpuWords, WAITING } from "./words.ts";
 
 const { RUN, EXIT, KVM_RUN } = abi;
 const EFLAGS_IF = 0x200n;
 const CR0_PE = 1n;
+const APIC_BASE_BSP = 0x100n;
 const MMIO_MAX = 8;
 /** What user code makes the kernel fail at is told this many times. */
 const SHOWN_FAILURES = 8;
@@ -37,14 +41,12 @@ export class KvmVcpu implements Vcpu {
   readonly #run: DataView;
   readonly #cpuid: VcpuCpuid;
   readonly #registers: VcpuRegisters;
-  readonly #waker: Waker;
+  readonly #words: VcpuWords;
+  /** In the thread that runs it. */
+  readonly #waker: Waker | undefined;
   readonly #interrupt = new DataView(new ArrayBuffer(abi.SIZES.kvm_interrupt));
   readonly #counts = { port: 0, mmio: 0, window: 0, halt: 0, signal: 0, other: 0 };
   #interrupts = 0;
-  #intr = false;
-  #nmi = false;
-  #init = false;
-  #halted = false;
   #kicked = false;
   #survived = 0;
   /** A port or memory access has been done, but the kernel has not taken its result yet. */
@@ -52,59 +54,71 @@ export class KvmVcpu implements Vcpu {
   #tpr = 0;
   #apicBase: bigint;
 
-  /** To be called in the thread that will run it. */
-  constructor(environment: VcpuEnvironment, { system, fd }: KvmVm) {
+  constructor(environment: VcpuEnvironment, vm: KvmVm) {
+    const { index } = environment;
     this.#environment = environment;
-    const { library } = system;
+    const { library } = vm.system;
+    const { system } = vm;
     this.#library = library;
-    this.#fd = library.check("KVM_CREATE_VCPU", library.ioctl(fd, abi.KVM_CREATE_VCPU, environment.index));
+    this.#words = vm.words[index];
+    this.#fd = vm.vcpu(index);
     const size = library.check("KVM_GET_VCPU_MMAP_SIZE", library.ioctl(system.fd, abi.KVM_GET_VCPU_MMAP_SIZE));
     this.#run = new DataView(library.map(this.#fd, size));
     this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system));
-    for (const warning of this.#cpuid.warnings) environment.log?.print(`qemu-next: warning: ${warning}`);
-    const entries = encodeCpuid(this.#cpuid.entries);
-    library.check("KVM_SET_CPUID2", library.ioctlWith(this.#fd, abi.KVM_SET_CPUID2, entries));
+    if (!vm.attached) {
+      if (index === 0) for (const text of this.#cpuid.warnings) environment.log?.print(`qemu-next: warning: ${text}`);
+      const entries = encodeCpuid(this.#cpuid.entries);
+      library.check("KVM_SET_CPUID2", library.ioctlWith(this.#fd, abi.KVM_SET_CPUID2, entries));
+    }
     this.#registers = new VcpuRegisters(library, this.#fd, system.capability(abi.KVM_CAP_XCRS) > 0);
     this.#apicBase = this.#registers.apicBase;
-    this.#waker = new Waker(library, this.#fd, environment.clock, environment.wake);
+    const runsHere = vm.attached || index === 0;
+    this.#waker = runsHere ? new Waker(library, this.#fd, this.#words, environment.clock, index === 0) : undefined;
   }
 
   // ---- pins
 
   setIntr(level: boolean): void {
-    this.#intr = level;
+    this.#words.setIntr(level);
   }
 
   nmi(): void {
-    this.#nmi = true;
+    this.#words.nmi();
   }
 
-  /** Machines have no SMM with this accelerator. */
-  smi(): void {}
+  smi(): void {
+    this.#words.smi();
+  }
 
   init(): void {
-    this.#init = true;
+    this.#words.init();
   }
 
-  /** The bootstrap processor never waits for one. */
-  sipi(): void {}
+  sipi(vector: number): void {
+    this.#words.sipi(vector);
+  }
 
-  // DEVIATION: the A20 gate is always open, as with KVM everywhere.
-  setA20(): void {}
+  setA20(): void {
+    this.#words.setA20();
+  }
 
   kick(): void {
     this.#kicked = true;
   }
 
   hasWork(): boolean {
-    return this.#nmi || this.#init || (this.#intr && this.#run.getUint8(RUN.if_flag) !== 0);
+    const { pending } = this.#words;
+    if (this.#words.flag(WAITING)) return (pending & (INIT | STARTUP)) !== 0;
+    if ((pending & (NMI | INIT)) !== 0) return true;
+    return (pending & INTR) !== 0 && this.#run.getUint8(RUN.if_flag) !== 0;
   }
 
   // ---- registers
 
+  /** The bootstrap processor starts, the others wait for a startup IPI. */
   reset(): void {
-    this.#nmi = false;
-    this.#init = false;
+    this.#words.clear(NMI | INIT | STARTUP);
+    this.#words.setFlag(WAITING, this.#environment.index !== 0);
     this.#registers.reset(this.#cpuid.signature);
     this.#changed(false);
   }
@@ -115,7 +129,14 @@ export class KvmVcpu implements Vcpu {
   }
 
   save(): SavedState {
-    return savedVcpu({ ...this.#registers.save(), halted: this.#halted, nmi: this.#nmi, init: this.#init });
+    const { pending } = this.#words;
+    return savedVcpu({
+      ...this.#registers.save(),
+      halted: this.#words.flag(HALTED),
+      waiting: this.#words.flag(WAITING),
+      nmi: (pending & NMI) !== 0,
+      init: (pending & INIT) !== 0,
+    });
   }
 
   load({ name, version, fields }: SavedState): void {
@@ -125,17 +146,23 @@ export class KvmVcpu implements Vcpu {
       });
     }
     this.#registers.load(fields);
-    this.#nmi = fields.nmi === true;
-    this.#init = fields.init === true;
+    this.#words.clear(NMI | INIT | STARTUP);
+    if (fields.nmi === true) this.#words.nmi();
+    if (fields.init === true) this.#words.init();
+    this.#words.setFlag(WAITING, fields.waiting === true);
     this.#changed(fields.halted === true);
-    this.#waker.drain();
+    this.#waker?.drain();
   }
 
   /** The registers have been set from outside: what was derived of them is found again. */
   #changed(halted: boolean): void {
-    this.#halted = halted;
+    this.#words.setFlag(HALTED, halted);
     this.#run.setUint8(RUN.if_flag, this.#registers.rflags & EFLAGS_IF ? 1 : 0);
     this.#run.setUint8(RUN.ready_for_interrupt_injection, 0);
+    this.refresh();
+  }
+
+  refresh(): void {
     this.#apicBase = this.#registers.apicBase;
     this.#tpr = this.#environment.apic?.tpr ?? 0;
   }
@@ -148,38 +175,54 @@ export class KvmVcpu implements Vcpu {
   // ---- running
 
   run(): VcpuExit {
-    this.#waker.taken();
+    const words = this.#words;
+    const waker = this.#waker;
+    if (!waker) throw new Error(`CPU ${this.#environment.index} runs in another thread`);
+    waker.taken();
     for (;;) {
       if (this.#kicked) {
         this.#kicked = false;
         return this.#leave("slice");
       }
-      if (this.#init) {
-        this.#leave("slice");
-        this.#init = false;
-        this.#registers.init(this.#cpuid.signature);
-        this.#changed(false);
-      }
-      if (this.#halted) {
+      if ((words.pending & (INIT | STARTUP)) !== 0) this.#initialize();
+      if (words.flag(WAITING)) return "halted";
+      if (words.flag(HALTED)) {
         if (!this.hasWork()) return "halted";
-        this.#halted = false;
+        words.setFlag(HALTED, false);
       }
       this.#offerInterrupts();
-      if (!this.#waker.enter()) return this.#leave("slice");
+      if (!waker.enter()) return this.#leave("slice");
       const result = this.#library.ioctl(this.#fd, KVM_RUN);
-      this.#waker.leave();
+      words.left();
       this.#unfinished = false;
       this.#followRun();
       if (result < 0) {
         const name = this.#library.errorName();
         if (name !== "EINTR" && name !== "EAGAIN") return this.#fail(`error: kvm run failed ${name}\n`);
         this.#counts.signal++;
-        this.#waker.drain();
+        waker.drain();
         return "slice";
       }
       const exit = this.#handle(this.#run.getUint32(RUN.exit_reason, true));
       if (exit) return exit;
     }
+  }
+
+  /** INIT, and the startup IPI that may follow it (SDM volume 3, section 9.4). */
+  #initialize(): void {
+    const words = this.#words;
+    this.#leave("slice");
+    if ((words.pending & INIT) !== 0) {
+      words.clear(INIT);
+      this.#registers.init(this.#cpuid.signature);
+      this.#changed(false);
+      words.setFlag(WAITING, (this.#apicBase & APIC_BASE_BSP) === 0n);
+    }
+    if ((words.pending & STARTUP) === 0) return;
+    words.clear(STARTUP);
+    if (!words.flag(WAITING)) return;
+    this.#registers.startAt(words.startupVector);
+    words.setFlag(WAITING, false);
   }
 
   /** Finishes an access under way, so that the registers are complete, without running the guest. */
@@ -198,12 +241,17 @@ export class KvmVcpu implements Vcpu {
   #offerInterrupts(): void {
     const { apic, interrupts } = this.#environment;
     const run = this.#run;
-    if (this.#nmi) {
-      this.#nmi = false;
+    const { pending } = this.#words;
+    if ((pending & NMI) !== 0) {
+      this.#words.clear(NMI);
       this.#interrupts++;
       this.#library.check("KVM_NMI", this.#library.ioctl(this.#fd, abi.KVM_NMI));
     }
-    if (this.#intr && run.getUint8(RUN.ready_for_interrupt_injection) !== 0 && run.getUint8(RUN.if_flag) !== 0) {
+    if (
+      (pending & INTR) !== 0 &&
+      run.getUint8(RUN.ready_for_interrupt_injection) !== 0 &&
+      run.getUint8(RUN.if_flag) !== 0
+    ) {
       const vector = interrupts.acknowledge();
       if (vector >= 0) {
         this.#interrupt.setUint32(0, vector, true);
@@ -211,7 +259,7 @@ export class KvmVcpu implements Vcpu {
         this.#library.check("KVM_INTERRUPT", this.#library.ioctlWith(this.#fd, abi.KVM_INTERRUPT, this.#interrupt));
       }
     }
-    run.setUint8(RUN.request_interrupt_window, this.#intr ? 1 : 0);
+    run.setUint8(RUN.request_interrupt_window, this.#words.pending & INTR);
     if (!apic) return;
     this.#tpr = apic.tpr;
     run.setBigUint64(RUN.cr8, BigInt(this.#tpr), true);
@@ -244,7 +292,7 @@ export class KvmVcpu implements Vcpu {
         return undefined;
       case EXIT.HLT:
         this.#counts.halt++;
-        this.#halted = true;
+        this.#words.setFlag(HALTED, true);
         return undefined;
       case EXIT.SHUTDOWN:
         return "triple-fault";
@@ -338,7 +386,7 @@ export class KvmVcpu implements Vcpu {
   }
 
   dumpRegisters(): string {
-    return dumpRegisters(this.#registers.show(this.#halted));
+    return dumpRegisters(this.#registers.show(this.#words.flag(HALTED)));
   }
 
   dumpTlb(): string {

@@ -1,33 +1,94 @@
-/** A virtual machine of the kernel: memory slots, and the vCPUs over them. */
+/**
+ * A virtual machine of the kernel: memory slots, and the vCPUs over them. The machine's thread makes all of it; the threads
+ * of further vCPUs use the same descriptors.
+ */
 
-import type { AcceleratorVm, VcpuEnvironment, VmEnvironment } from "../../core/accel.ts";
+import type { AcceleratorVm, VcpuEnvironment, VcpuThreading, VmEnvironment } from "../../core/accel.ts";
+import type { CpuPins } from "../../core/cpu.ts";
 import type { Properties } from "../../core/device.ts";
+import { QemuError } from "../../core/errors.ts";
+import type { Json } from "../../core/thread/mailbox.ts";
 import * as abi from "./abi.ts";
 import { checkProperties } from "./properties.ts";
 import { MemorySlots } from "./slots.ts";
 import { type KvmSystem, openKvm } from "./system.ts";
 import { KvmVcpu } from "./vcpu.ts";
+import { VcpuWords, WORDS_SIZE } from "./words.ts";
 
-export class KvmVm implements AcceleratorVm {
+/** The descriptors of a virtual machine, for another thread. */
+interface KvmHandle {
+  readonly vm: number;
+  readonly vcpus: readonly number[];
+}
+
+export class KvmVm implements AcceleratorVm, VcpuThreading {
   readonly system: KvmSystem;
   /** The descriptor of the virtual machine. */
   readonly fd: number;
+  /** Those of its vCPUs. */
+  readonly vcpus: number[];
+  /** Whether another thread has made it. */
+  readonly attached: boolean;
+  readonly words: readonly VcpuWords[];
 
-  private constructor(environment: VmEnvironment, system: KvmSystem) {
+  private constructor({ memory, bells }: VmEnvironment, system: KvmSystem, handle: KvmHandle | undefined) {
     this.system = system;
-    this.fd = system.createVm();
-    new MemorySlots(system.library, this.fd, environment.memory, system.capability(abi.KVM_CAP_NR_MEMSLOTS));
+    this.attached = handle !== undefined;
+    this.fd = handle?.vm ?? system.createVm();
+    this.vcpus = [...(handle?.vcpus ?? [])];
+    const { buffer } = memory.memory;
+    const words = memory.memory.reserve("kvm-vcpus", bells.length * WORDS_SIZE);
+    this.words = bells.map((bell, i) => new VcpuWords(system.library, buffer, words + i * WORDS_SIZE, bell));
   }
 
   static async create(environment: VmEnvironment, properties: Properties): Promise<KvmVm> {
     checkProperties(properties);
-    return new KvmVm(environment, await openKvm());
+    const system = await openKvm();
+    const limit = system.capability(abi.KVM_CAP_MAX_VCPUS);
+    if (environment.vcpus > limit) {
+      throw new QemuError(
+        "too-many-cpus",
+        `Number of SMP cpus requested (${environment.vcpus}) exceeds the maximum cpus supported by KVM (${limit})`,
+      );
+    }
+    const vm = new KvmVm(environment, system, undefined);
+    const { memory, exclusively } = environment;
+    new MemorySlots(system.library, vm.fd, memory, system.capability(abi.KVM_CAP_NR_MEMSLOTS), exclusively);
+    return vm;
   }
 
-  /** Called in the thread that will run it. */
+  static async attach(environment: VmEnvironment, handle: Json): Promise<KvmVm> {
+    return new KvmVm(environment, await openKvm(), handle as unknown as KvmHandle);
+  }
+
   async createVcpu(environment: VcpuEnvironment): Promise<KvmVcpu> {
     const vcpu = new KvmVcpu(environment, this);
-    vcpu.reset();
+    if (!this.attached) vcpu.reset();
     return vcpu;
+  }
+
+  get threading(): VcpuThreading {
+    return this;
+  }
+
+  get handle(): Json {
+    return { vm: this.fd, vcpus: this.vcpus };
+  }
+
+  pins(index: number): CpuPins {
+    return this.words[index];
+  }
+
+  wake(index: number): void {
+    this.words[index].wake();
+  }
+
+  /** The descriptor of a vCPU, made by the machine's thread. */
+  vcpu(index: number): number {
+    const { library } = this.system;
+    if (!this.attached) {
+      this.vcpus.push(library.check("KVM_CREATE_VCPU", library.ioctl(this.fd, abi.KVM_CREATE_VCPU, index)));
+    }
+    return this.vcpus[index];
   }
 }

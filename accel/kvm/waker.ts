@@ -4,19 +4,18 @@
  * too early makes the next KVM_RUN return at once.
  *
  *     timer       a timer of the kernel signals the thread
- *     doorbell    a thread of its own (kick-thread.ts) waits for it and signals the thread
- *
- * Invariant: whoever rings after `enter` has looked at the bell sees that the vCPU is in the kernel.
+ *     doorbell    threads that can call foreign functions signal the thread themselves (words.ts); for the machine's
+ *                 thread, which others ring as well, a thread of its own (kick-thread.ts) waits and does
  */
 
 import { startThread } from "../../core/assets.ts";
 import type { Clock } from "../../core/clock.ts";
 import { QemuError } from "../../core/errors.ts";
-import type { Doorbell } from "../../core/thread/doorbell.ts";
 import { KVM_SET_SIGNAL_MASK, SIZES } from "./abi.ts";
 import type { KickThreadData } from "./kick-thread.ts";
 import type { KvmLibrary } from "./libc.ts";
-import { FAILED, IN_KERNEL, KICK_THREAD } from "./threads.ts";
+import { KICK_THREAD } from "./threads.ts";
+import { FAILED, type VcpuWords } from "./words.ts";
 
 /** A timer that is due is given at least this time (ns), or a guest that is always late would never run. */
 const SHORTEST_NS = 50_000;
@@ -27,29 +26,29 @@ const THREAD_OPTIONS = { name: "kick", resourceLimits: { maxYoungGenerationSizeM
 export class Waker {
   readonly #library: KvmLibrary;
   readonly #clock: Clock;
-  readonly #bell: Int32Array;
-  readonly #index: number;
-  readonly #shared = new Int32Array(new SharedArrayBuffer(8));
+  readonly #vcpu: VcpuWords;
   readonly #timer: number;
   /** The deadline that the timer is set to. */
   #armed: number | undefined;
 
-  /** To be called in the thread that runs the vCPU `vcpu`. */
-  constructor(library: KvmLibrary, vcpu: number, clock: Clock, bell: Doorbell) {
+  /** To be called in the thread that runs the vCPU of descriptor `fd`; `watched`: others than vCPUs ring, too. */
+  constructor(library: KvmLibrary, fd: number, vcpu: VcpuWords, clock: Clock, watched: boolean) {
     this.#library = library;
     this.#clock = clock;
-    this.#bell = new Int32Array(bell.buffer, 0, bell.buffer.byteLength >>> 2);
-    this.#index = bell.address >>> 2;
+    this.#vcpu = vcpu;
     const { open } = library.blockSignal();
     const mask = new Uint8Array(SIZES.kvm_signal_mask + open.length);
     mask[0] = open.length;
     mask.set(open, SIZES.kvm_signal_mask);
-    library.check("KVM_SET_SIGNAL_MASK", library.ioctlWith(vcpu, KVM_SET_SIGNAL_MASK, mask));
+    library.check("KVM_SET_SIGNAL_MASK", library.ioctlWith(fd, KVM_SET_SIGNAL_MASK, mask));
     this.#timer = library.createTimer();
+    vcpu.claim();
+    if (!watched) return;
+    const { bell, words } = vcpu;
     const workerData: KickThreadData = {
-      bell: bell.buffer,
-      index: this.#index,
-      shared: this.#shared.buffer as SharedArrayBuffer,
+      memory: bell.buffer,
+      bell: bell.address,
+      words: words.byteOffset,
       threadId: library.threadId(),
     };
     startThread(KICK_THREAD, { ...THREAD_OPTIONS, workerData }).unref();
@@ -57,12 +56,12 @@ export class Waker {
 
   /** The ring has been taken, if there was one. */
   taken(): void {
-    Atomics.notify(this.#bell, this.#index);
+    this.#vcpu.bell.wakeWaiters();
   }
 
   /** Before KVM_RUN. False when the bell has rung: the vCPU is not to run. */
   enter(): boolean {
-    if (Atomics.load(this.#shared, FAILED) !== 0)
+    if (Atomics.load(this.#vcpu.words, FAILED) !== 0)
       throw new QemuError("kvm", "the thread that wakes the CPU has failed");
     const deadline = this.#clock.nextDeadline();
     if (deadline !== this.#armed) {
@@ -70,15 +69,7 @@ export class Waker {
       if (deadline !== undefined)
         this.#library.setTimer(this.#timer, Math.min(Math.max(deadline - this.#clock.now(), SHORTEST_NS), LONGEST_NS));
     }
-    Atomics.store(this.#shared, IN_KERNEL, 1);
-    if (Atomics.load(this.#bell, this.#index) === 0) return true;
-    this.leave();
-    return false;
-  }
-
-  /** After KVM_RUN. */
-  leave(): void {
-    Atomics.store(this.#shared, IN_KERNEL, 0);
+    return this.#vcpu.entering();
   }
 
   /** After a KVM_RUN that a signal ended. */

@@ -12,6 +12,12 @@ export interface IoHandler {
   write(offset: number, value: number, size: AccessSize): void;
 }
 
+/** Somewhere accesses go by address: ports, or the guest's memory map. */
+export interface Bus {
+  read(address: number, size: AccessSize): number;
+  write(address: number, value: number, size: AccessSize): void;
+}
+
 export interface IoRegion {
   /** Shown by `info mtree`, e.g. "serial". */
   readonly name: string;
@@ -82,9 +88,15 @@ interface PortMapping extends Mapping {
  * The 64 KiB of I/O ports. Where regions overlap the one mapped last wins, and the other shows again when it goes.
  * A port nobody claims reads all ones and swallows writes.
  */
-export class PortSpace {
+export class PortSpace implements Bus {
   readonly #mappings: PortMapping[] = [];
   readonly #table: (PortMapping | undefined)[] = new Array(PORTS).fill(undefined);
+  readonly #elsewhere: Bus | undefined;
+
+  /** `elsewhere` has what is not mapped here: the devices of another thread. */
+  constructor(elsewhere?: Bus) {
+    this.#elsewhere = elsewhere;
+  }
 
   map(base: number, region: IoRegion, enabled = true): Mapping {
     const change = (update: () => void): void => {
@@ -109,6 +121,7 @@ export class PortSpace {
     if (mapping && (size === 1 || port + size <= mapping.base + mapping.region.length)) {
       return readRegion(mapping.region, port - mapping.base, size);
     }
+    if (this.#elsewhere) return this.#elsewhere.read(port, size);
     if (size === 1) return 0xff;
     const half = (size >> 1) as AccessSize;
     return (this.read(port, half) | (this.read((port + half) & 0xffff, half) << (half * 8))) >>> 0;
@@ -118,6 +131,10 @@ export class PortSpace {
     const mapping = this.#table[port];
     if (mapping && (size === 1 || port + size <= mapping.base + mapping.region.length)) {
       writeRegion(mapping.region, port - mapping.base, value, size);
+      return;
+    }
+    if (this.#elsewhere) {
+      this.#elsewhere.write(port, value, size);
       return;
     }
     if (size === 1) return;

@@ -16,7 +16,7 @@
  * A page with neither READ nor WRITE, and every address from 4 GiB up, goes through `read` and `write` here.
  */
 
-import type { AccessSize, IoRegion } from "../bus/io.ts";
+import type { AccessSize, Bus, IoRegion } from "../bus/io.ts";
 import { readRegion, writeRegion } from "../bus/io.ts";
 import type { BarTarget } from "../bus/pci.ts";
 import type { Dma } from "./dma.ts";
@@ -73,7 +73,7 @@ interface Run {
   readonly rights: number;
 }
 
-export class AddressSpace {
+export class AddressSpace implements Bus {
   readonly memory: GuestMemory;
   /** One word per page of the first 4 GiB, see the head of this file. */
   readonly pageMap: Uint32Array;
@@ -90,12 +90,20 @@ export class AddressSpace {
   #runs: ReadonlyMap<string, Run> = new Map();
   /** Blocks' pages that carry CODE or LOG, by page of shared memory: survives remapping. */
   readonly #pageFlags = new Map<number, number>();
+  readonly #elsewhere: Bus | undefined;
 
-  constructor(memory: GuestMemory) {
+  /**
+   * `elsewhere` is the address space of another thread: it has everything but the registers that are mapped here, and the
+   * shared page map is its own.
+   */
+  constructor(memory: GuestMemory, elsewhere?: Bus) {
     this.memory = memory;
     this.pageMapAddress = memory.reserve("page-map", MAP_PAGES * 4, PAGE_SIZE);
-    this.pageMap = new Uint32Array(memory.buffer, this.pageMapAddress, MAP_PAGES);
+    this.pageMap = elsewhere
+      ? new Uint32Array(MAP_PAGES)
+      : new Uint32Array(memory.buffer, this.pageMapAddress, MAP_PAGES);
     this.dma = new MemoryDma(this);
+    this.#elsewhere = elsewhere;
   }
 
   /** Maps a region. RAM and ROM regions must be page aligned and a multiple of the page size to be reached directly. */
@@ -197,6 +205,7 @@ export class AddressSpace {
   /** A read of 1, 2 or 4 bytes at any address; what nobody claims reads as ones. */
   read(address: number, size: AccessSize): number {
     const region = this.find(address);
+    if (this.#elsewhere && region?.target.kind !== "io") return this.#elsewhere.read(address, size);
     if (!region) return size === 4 ? 0xffffffff : (1 << (size * 8)) - 1;
     if (address + size > region.base + region.size && size > 1) return this.#split(address, size);
     const offset = address - region.base;
@@ -209,6 +218,10 @@ export class AddressSpace {
   /** A write of 1, 2 or 4 bytes at any address. */
   write(address: number, value: number, size: AccessSize): void {
     const region = this.find(address);
+    if (this.#elsewhere && region?.target.kind !== "io") {
+      this.#elsewhere.write(address, value, size);
+      return;
+    }
     if (!region) return;
     if (address + size > region.base + region.size && size > 1) {
       for (let i = 0; i < size; i++) this.write(address + i, (value >>> (i * 8)) & 0xff, 1);

@@ -26,9 +26,24 @@ export class Doorbell {
     if (Atomics.exchange(this.#cell, this.#index, 1) === 0) Atomics.notify(this.#cell, this.#index);
   }
 
+  /** Rings without waking a thread that waits. False when it has rung before. */
+  set(): boolean {
+    return Atomics.exchange(this.#cell, this.#index, 1) === 0;
+  }
+
+  /** Wakes all that wait on the word, to look at it again. */
+  wakeWaiters(): void {
+    Atomics.notify(this.#cell, this.#index);
+  }
+
+  /** Whether it rang and nobody has taken it. */
+  get rung(): boolean {
+    return Atomics.load(this.#cell, this.#index) !== 0;
+  }
+
   /** Whether it rang since the last `take` or `wait`; quiets it. */
   take(): boolean {
-    return Atomics.load(this.#cell, this.#index) !== 0 && Atomics.exchange(this.#cell, this.#index, 0) !== 0;
+    return this.rung && Atomics.exchange(this.#cell, this.#index, 0) !== 0;
   }
 
   /** Blocks this thread until it rings or `timeoutMs` have passed; true when it rang. */

@@ -1,0 +1,135 @@
+/**
+ * The threads of a machine's further vCPUs, as the machine's thread sees them. It starts them, does what they ask of the
+ * devices that live here, and makes them stand at an instruction boundary whenever it changes or looks at the machine.
+ */
+
+import { startThread, type ThreadProgram } from "../assets.ts";
+import type { Bus } from "../bus/io.ts";
+import { messageOf, QemuError } from "../errors.ts";
+import type { Doorbell } from "../thread/doorbell.ts";
+import type { Json } from "../thread/mailbox.ts";
+import type { MachinePlan } from "./protocol.ts";
+import type { VcpuLink } from "./vcpu-link.ts";
+
+/** What a vCPU's thread starts from. */
+export interface VcpuPlan {
+  readonly machine: MachinePlan;
+  readonly index: number;
+  /** What `AcceleratorVm.handle` of the machine's thread is. */
+  readonly vm: Json;
+  /** What the arena of the machine's thread holds. */
+  readonly fingerprint: string;
+}
+
+/** What a vCPU's thread tells while it starts. */
+export type VcpuStart = { readonly error: string } | null;
+
+export interface VcpuThreadsOptions {
+  /** By index; the first one is the machine's thread's own and not used. */
+  readonly links: readonly VcpuLink[];
+  /** Rings for the machine's thread. */
+  readonly bell: Doorbell;
+  /** The machine's devices. */
+  readonly ports: Bus;
+  readonly memory: Bus;
+  /** Gets a vCPU out of the guest. */
+  wake(index: number): void;
+  /** A vCPU has posted something. */
+  onPost(index: number, message: Json): void;
+}
+
+/** A young generation of this size (MiB) does for a thread that has no translated code. */
+const YOUNG_GENERATION = 8;
+
+export class VcpuThreads {
+  readonly #options: VcpuThreadsOptions;
+  #running = false;
+
+  constructor(options: VcpuThreadsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a thread for each vCPU but the first; resolves when all have assembled the machine. */
+  async start(program: ThreadProgram, plan: Omit<VcpuPlan, "index">): Promise<void> {
+    const starts = this.#options.links.slice(1).map((_, i) => {
+      const worker = startThread(program, {
+        name: `CPU ${i + 1}`,
+        workerData: { ...plan, index: i + 1 } satisfies VcpuPlan,
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
+      });
+      return new Promise<void>((resolve, reject) => {
+        const fail = (reason: string): void =>
+          reject(new QemuError("vcpu-thread", `cannot start the thread of CPU ${i + 1}: ${reason}`));
+        worker.once("message", (start: VcpuStart) => (start ? fail(start.error) : resolve()));
+        worker.once("error", (error) => fail(messageOf(error)));
+        worker.once("exit", () => fail("it has ended"));
+      });
+    });
+    await Promise.all(starts);
+  }
+
+  /** Does what the vCPUs have asked for. */
+  serve(): void {
+    const { links, ports, memory, onPost } = this.#options;
+    for (let index = 1; index < links.length; index++) {
+      const link = links[index];
+      const { call } = link;
+      if (!call) continue;
+      if (call.kind === "post") {
+        onPost(index, call.message);
+        link.answer();
+        continue;
+      }
+      const bus = call.kind.startsWith("port") ? ports : memory;
+      if ("value" in call) {
+        bus.write(call.address, call.value, call.size);
+        link.answer();
+      } else link.answer(bus.read(call.address, call.size));
+    }
+  }
+
+  /** Makes all of them stand. What they ask for meanwhile is done. */
+  stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
+    const { bell } = this.#options;
+    this.#want("stand");
+    for (this.serve(); !this.#stand(); this.serve()) bell.wait();
+    // The ring may have been for something else.
+    bell.ring();
+  }
+
+  /** Lets all of them run. */
+  go(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#release();
+  }
+
+  /** Ends the threads. */
+  end(): void {
+    this.stop();
+    for (const link of this.#links()) link.want("end");
+    this.#release();
+  }
+
+  #links(): readonly VcpuLink[] {
+    return this.#options.links.slice(1);
+  }
+
+  #want(wanted: "stand" | "end"): void {
+    this.#options.links.forEach((link, index) => {
+      if (index === 0) return;
+      link.want(wanted);
+      this.#options.wake(index);
+    });
+  }
+
+  #release(): void {
+    for (const link of this.#links()) link.release();
+  }
+
+  #stand(): boolean {
+    return this.#links().every((link) => link.stands);
+  }
+}
