@@ -1,8 +1,8 @@
 /** What a machine plugin says about itself. The machine assembles devices; the runtime gives it threads and options. */
 
-import type { Accelerator, Vcpu } from "./accel.ts";
+import type { Accelerator, Vcpu, VcpuThreading } from "./accel.ts";
 import type { WakeReason } from "./board.ts";
-import type { PortSpace } from "./bus/io.ts";
+import type { Bus, PortSpace } from "./bus/io.ts";
 import type { PciBus } from "./bus/pci.ts";
 import type { Device, DeviceContext, DeviceType, Properties, PropertySpecs } from "./device.ts";
 import type { Log } from "./log.ts";
@@ -11,6 +11,27 @@ import type { GuestMemory } from "./memory/guest-memory.ts";
 import type { InfoRegistry } from "./monitor/info.ts";
 import type { FirmwareOptions, FirmwareRequest, MachineOptions } from "./options/machine-options.ts";
 import type { Doorbell } from "./thread/doorbell.ts";
+import type { Json } from "./thread/mailbox.ts";
+
+/**
+ * The threads of a machine whose vCPUs have one each. All assemble the same machine over the same memory. The machine's
+ * thread, which runs the first vCPU, resets it and owns its devices; a further vCPU's thread runs the shared ones.
+ */
+export interface MachineThreads {
+  /** The vCPU that this thread runs; 0 in the machine's thread. */
+  readonly self: number;
+  /** The doorbells of the vCPUs' threads. */
+  readonly bells: readonly Doorbell[];
+  /** Does something while no further vCPU is in the guest. */
+  exclusively(change: () => void): void;
+  /** In the thread of a further vCPU: what the machine's thread has. */
+  readonly remote?: {
+    /** `VcpuThreading.handle`. */
+    readonly vm: Json;
+    readonly ports: Bus;
+    readonly memory: Bus;
+  };
+}
 
 /** Everything a machine is given to assemble itself. Devices come from the registry, by name. */
 export interface MachineRuntime {
@@ -24,6 +45,8 @@ export interface MachineRuntime {
   readonly accelerator: Accelerator;
   /** Wakes the vCPU thread; goes into `VcpuEnvironment.wake`. */
   readonly wake: Doorbell;
+  /** Undefined when one thread runs everything. */
+  readonly threads?: MachineThreads;
   /** The log of -d; goes into `VcpuEnvironment.log`. */
   readonly log: Log;
   /** Where the machine and its devices register texts for the monitor's `info`. */
@@ -50,6 +73,8 @@ export interface Machine {
   /** After all state was loaded: rebuilds what is derived, in the devices and between them. */
   loaded(): void;
   readonly vcpus: readonly Vcpu[];
+  /** For the threads of further vCPUs. */
+  readonly threading?: VcpuThreading;
   readonly memory: AddressSpace;
   readonly ports: PortSpace;
   readonly pci: PciBus | undefined;
@@ -71,5 +96,6 @@ export interface MachineType {
   readonly properties: PropertySpecs;
   /** Finds and checks the files the machine starts from; called on the I/O thread before the machine's thread starts. */
   findFirmware(request: FirmwareRequest): FirmwareOptions;
+  /** In the thread of a further vCPU the machine has that one only, and is as far as its shared devices need it. */
   assemble(runtime: MachineRuntime): Promise<Machine>;
 }

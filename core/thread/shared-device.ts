@@ -15,6 +15,7 @@ import type { DeviceContext } from "../device.ts";
 import { type IrqLine, irqLine } from "../irq.ts";
 import type { RegionTarget } from "../memory/address-space.ts";
 import type { Lock } from "./lock.ts";
+import { replacing } from "./replacing.ts";
 
 /** The same context, for a device of which everything that is called later runs under `lock`. */
 export function lockDevice(context: DeviceContext, lock: Lock): DeviceContext {
@@ -118,16 +119,4 @@ function lockChar(port: CharPort, lock: Lock): CharPort {
     acceptInput: () => port.acceptInput(),
     setBreak: port.setBreak && ((on) => port.setBreak!(on)),
   };
-}
-
-/** `target` with other methods; private fields stay within reach of the rest. */
-function replacing<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, key) {
-      const own = methods[key as keyof T];
-      if (own !== undefined) return own;
-      const value = Reflect.get(target, key, target) as unknown;
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }

@@ -9,6 +9,9 @@ import type { IrqLine } from "../../core/irq.ts";
 import type { DeviceNode, MachineRuntime } from "../../core/machine.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
 import { resolveDeviceProperties } from "../../core/options/properties.ts";
+import { Lock } from "../../core/thread/lock.ts";
+import { absentDevice } from "../../core/thread/owned-device.ts";
+import { lockDevice } from "../../core/thread/shared-device.ts";
 import type { BootOrder } from "./boot-order.ts";
 
 export interface BoardBuses {
@@ -29,6 +32,8 @@ export interface Placement {
   readonly board?: BoardPorts;
   /** Other interrupt lines than the usual ones. */
   readonly isaIrq?: (line: number) => IrqLine;
+  /** A lock that it shares with others, in a machine of several threads. */
+  readonly lock?: Lock;
 }
 
 export class BoardDevices {
@@ -68,9 +73,17 @@ export class BoardDevices {
       optionRom: (file) => this.#buses.optionRom(file),
       bootEntry: (index, bus, path) => bootOrder.addDevice(index, bus, path),
     };
-    const device = type.create(context, properties);
+    const device = type.create(this.#inThread(context, type, placement.lock), properties);
     this.nodes.push({ type, id: placement.id, name, properties, device });
     return device as T & Device;
+  }
+
+  /** What a device of a machine with several threads gets in this one. */
+  #inThread(context: DeviceContext, { placement }: DeviceType, lock: Lock | undefined): DeviceContext {
+    const { threads } = this.#runtime;
+    if (!threads) return context;
+    if (placement === "shared") return lockDevice(context, lock ?? Lock.attach(context.arena, `${context.name}/lock`));
+    return threads.remote ? absentDevice(context) : context;
   }
 
   reset(): void {

@@ -3,25 +3,30 @@
  * first CPU; the A20 gate and INIT of a reset to all.
  */
 
-import type { AcceleratorVm, Vcpu } from "../../core/accel.ts";
+import type { AcceleratorVm, Vcpu, VcpuThreading, VmEnvironment } from "../../core/accel.ts";
 import type { InterruptController, LocalApic } from "../../core/board.ts";
 import type { ApicBus } from "../../core/bus/apic-bus.ts";
 import type { PortSpace } from "../../core/bus/io.ts";
 import { type IrqLine, irqLine, splitIrq } from "../../core/irq.ts";
 import type { MachineRuntime } from "../../core/machine.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
+import type { Lock } from "../../core/thread/lock.ts";
+import { lockApic } from "../../core/thread/shared-device.ts";
 import type { BoardDevices } from "./board-devices.ts";
 
 export interface CpuWires {
   readonly memory: AddressSpace;
   readonly ports: PortSpace;
   readonly apicBus: ApicBus;
+  /** The lock of the interrupt controllers, in a machine of several threads. */
+  readonly lock?: Lock;
   /** FERR# of any CPU. */
   readonly ferr: IrqLine;
   smmChanged(active: boolean): void;
 }
 
 export class Cpus {
+  /** Those that this thread has. */
   readonly vcpus: Vcpu[] = [];
   /** Where the 8259 pair leads. */
   readonly intr: IrqLine;
@@ -45,14 +50,17 @@ export class Cpus {
   /** Makes the virtual machine and the local APICs; the CPUs follow when there is somebody to answer for interrupts. */
   static async create(runtime: MachineRuntime, devices: BoardDevices, wires: CpuWires): Promise<Cpus> {
     const apics: LocalApic[] = [];
-    const { accelerator, options, log } = runtime;
-    const { apicBus, memory } = wires;
-    const vm = await accelerator.createVm({ memory, vcpus: options.smp, log }, options.acceleratorProperties);
+    const { accelerator, options, threads } = runtime;
+    const { apicBus, lock } = wires;
+    const environment = vmEnvironment(runtime, wires);
+    const vm = threads?.remote
+      ? await accelerator.attachVm!(environment, threads.remote.vm)
+      : await accelerator.createVm(environment, options.acceleratorProperties);
     devices.replace(vm.chips ?? {});
     let cpus: Cpus | undefined;
     for (let index = 0; index < options.smp; index++) {
-      const board = { apicBus, tscToNs: (tsc: bigint) => cpus!.vcpus[index].tscToNs(tsc) };
-      apics.push(await devices.create<LocalApic>("apic", { properties: { id: String(index) }, board }));
+      const board = { apicBus, tscToNs: (tsc: bigint) => cpus!.#tscToNs(index, tsc) };
+      apics.push(await devices.create<LocalApic>("apic", { properties: { id: String(index) }, board, lock }));
     }
     cpus = new Cpus(runtime, vm, apics, wires);
     return cpus;
@@ -60,26 +68,41 @@ export class Cpus {
 
   /** Makes the CPUs. */
   async start(pic: InterruptController): Promise<void> {
-    const { options, services, wake, log } = this.#runtime;
-    const { memory, ports, ferr } = this.#wires;
+    const { options, services, threads } = this.#runtime;
+    const { ports, ferr, lock } = this.#wires;
+    const environment = vmEnvironment(this.#runtime, this.#wires);
     for (const [index, apic] of this.#apics.entries()) {
+      if (threads?.remote && index !== threads.self) {
+        apic.connect(this.threading!.pins(index), pic);
+        continue;
+      }
+      const { port } = apic;
       const vcpu = await this.#vm.createVcpu({
-        memory,
-        vcpus: options.smp,
-        log,
+        ...environment,
         ports,
         clock: services.clock,
-        interrupts: apic,
-        apic: apic.port,
+        interrupts: lock ? { acknowledge: () => lock.run(() => apic.acknowledge()) } : apic,
+        apic: lock && port ? lockApic(port, lock) : port,
         model: options.cpu,
         index,
-        wake,
+        wake: environment.bells[index],
         ferr: (level) => ferr.set(level),
         smmChanged: (active) => this.#wires.smmChanged(active),
       });
       this.vcpus.push(vcpu);
       apic.connect(vcpu, pic);
     }
+  }
+
+  /** For the threads of further vCPUs. */
+  get threading(): VcpuThreading | undefined {
+    return this.#vm.threading;
+  }
+
+  /** Asked by a local APIC, whose CPU runs in this thread. */
+  #tscToNs(index: number, tsc: bigint): number {
+    const vcpu = this.#runtime.threads?.remote ? this.vcpus[0] : this.vcpus[index];
+    return vcpu.tscToNs(tsc);
   }
 
   reset(): void {
@@ -90,4 +113,9 @@ export class Cpus {
   describe(): string {
     return this.#apics[0].describe();
   }
+}
+
+function vmEnvironment({ options, threads, wake, log }: MachineRuntime, { memory }: CpuWires): VmEnvironment {
+  const bells = threads?.bells ?? Array.from({ length: options.smp }, () => wake);
+  return { memory, vcpus: options.smp, bells, exclusively: threads && ((change) => threads.exclusively(change)), log };
 }

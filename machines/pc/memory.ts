@@ -3,6 +3,7 @@
  * RAM 0, ROMs and the video hole 1 (PCI and board devices the same, mapped later), shadow RAM of the host bridge 10.
  */
 
+import type { Bus } from "../../core/bus/io.ts";
 import { AddressSpace } from "../../core/memory/address-space.ts";
 import type { GuestBlock, GuestMemory } from "../../core/memory/guest-memory.ts";
 import { type RamLayout, ramRanges } from "./e820.ts";
@@ -24,9 +25,14 @@ export interface BoardMemory {
   readonly bios: GuestBlock | undefined;
 }
 
-/** Maps RAM and ROM. `bios` is the firmware image, a multiple of 64 KiB. */
-export function mapMemory(memory: GuestMemory, layout: RamLayout, bios: Uint8Array | undefined): BoardMemory {
-  const space = new AddressSpace(memory);
+/** Maps RAM and ROM. `bios` is the firmware image, a multiple of 64 KiB; `elsewhere` see `AddressSpace`. */
+export function mapMemory(
+  memory: GuestMemory,
+  layout: RamLayout,
+  bios: Uint8Array | undefined,
+  elsewhere?: Bus,
+): BoardMemory {
+  const space = new AddressSpace(memory, elsewhere);
   const ram = memory.allocateBlock("pc.ram", layout.below4g + layout.above4g);
   let rom: GuestBlock | undefined;
   space.batch(() => {

@@ -23,11 +23,13 @@ import { type MemoryBlock, type PciAddressSpaces, PciBus } from "../../core/bus/
 import type { Device } from "../../core/device.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { FirmwareConfig } from "../../core/firmware-config.ts";
-import { irqLine, NO_IRQ, splitIrq } from "../../core/irq.ts";
+import { type IrqLine, irqLine, NO_IRQ, splitIrq } from "../../core/irq.ts";
 import type { Machine, MachineRuntime } from "../../core/machine.ts";
 import { withOption } from "../../core/options/keyval.ts";
 import type { DriveOptions } from "../../core/options/machine-options.ts";
 import { bool, defineState } from "../../core/state/state.ts";
+import { Lock } from "../../core/thread/lock.ts";
+import { lockLine, lockRegion } from "../../core/thread/shared-device.ts";
 import { BoardDevices } from "./board-devices.ts";
 import { BootOrder, romPath } from "./boot-order.ts";
 import { cmosBytes } from "./cmos.ts";
@@ -63,7 +65,7 @@ const flag = (value: string | undefined, otherwise: boolean): boolean =>
 
 /** Assembles a PC. */
 export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
-  const { memory, options } = runtime;
+  const { memory, options, threads, services } = runtime;
   const { machineProperties } = options;
   if (options.ram > FOUR_GIB_MIB * MIB) {
     throw new QemuError(
@@ -73,8 +75,12 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   }
   const layout: RamLayout = ramLayout(options.ram, FOUR_GIB_MIB * MIB);
   const { firmware } = options;
-  const { space } = mapMemory(memory, layout, firmware.bios === undefined ? undefined : readBios(firmware.bios));
-  const ports = new PortSpace();
+  const bios = firmware.bios === undefined ? undefined : readBios(firmware.bios);
+  const { space } = mapMemory(memory, layout, bios, threads?.remote?.memory);
+  const ports = new PortSpace(threads?.remote?.ports);
+  // In a machine of several threads one lock guards everything from a wire of the board to a CPU's pins.
+  const lock = threads && Lock.attach(services.arena, "interrupts/lock");
+  const wire = (line: IrqLine): IrqLine => (lock ? lockLine(line, lock) : line);
   const interrupts = new IsaInterrupts();
   const apicBus = new ApicBus();
   let router: InterruptRouter | undefined;
@@ -110,7 +116,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     ports,
     memory: space,
     pci,
-    isaIrq: (line) => interrupts.source(line),
+    isaIrq: (line) => wire(interrupts.source(line)),
     isaDma: (channel) => dma!.channel(channel),
     optionRom,
   });
@@ -122,13 +128,14 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   });
   let bridge: HostBridge | undefined;
   const smmChanged = (active: boolean): void => bridge?.setSmm(active);
-  const cpus = await Cpus.create(runtime, devices, { memory: space, ports, apicBus, ferr, smmChanged });
-  space.map(apicBus.io.name, 0xfee0_0000, apicBus.io.length, { kind: "io", region: apicBus.io }, 1);
-  const pic = await devices.create<InterruptController>("isa-i8259", { board: { intr: cpus.intr } });
-  const ioapic = await devices.create<IoApic>("ioapic", { board: { apicBus } });
+  const cpus = await Cpus.create(runtime, devices, { memory: space, ports, apicBus, lock, ferr, smmChanged });
+  const messages = lock ? lockRegion(apicBus.io, lock) : apicBus.io;
+  space.map(messages.name, 0xfee0_0000, messages.length, { kind: "io", region: messages }, 1);
+  const pic = await devices.create<InterruptController>("isa-i8259", { board: { intr: cpus.intr }, lock });
+  const ioapic = await devices.create<IoApic>("ioapic", { board: { apicBus }, lock });
   interrupts.connect(pic, ioapic);
-  const board = runtime.services.arena.attach("pc", PC_STATE);
-  const ferrLine = interrupts.source(FERR_IRQ);
+  const board = services.arena.attach("pc", PC_STATE);
+  const ferrLine = wire(interrupts.source(FERR_IRQ));
   await cpus.start(pic);
   const [cpu] = cpus.vcpus;
   // A write to port F0h releases the x87 interrupt, as the logic around a 387 does.
@@ -141,8 +148,9 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
 
   // The chips on the ISA bus.
   const withHpet = flag(machineProperties.hpet, true);
-  const legacy = { isaIrq: (line: number) => interrupts.legacySource(line) };
-  const pit = await devices.create<IntervalTimer>("isa-pit", legacy);
+  const legacy = { isaIrq: (line: number) => wire(interrupts.legacySource(line)) };
+  const pitLock = threads && Lock.attach(services.arena, "isa-pit/lock");
+  const pit = await devices.create<IntervalTimer>("isa-pit", { ...legacy, lock: pitLock });
   const hasSmm = runtime.accelerator.smm ?? true;
   const smm = flag(machineProperties.smm, hasSmm);
   if (smm && !hasSmm) {
@@ -153,13 +161,13 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const pm = await devices.create<PowerManagement>("PIIX4_PM", { properties: { "smm-enabled": smm ? "on" : "off" } });
   pm.onSmi(() => cpu.smi());
   const rtc = await devices.create<Cmos>("mc146818rtc", { ...legacy, board: { rtcAlarm: () => pm.rtcAlarm() } });
-  await devices.create("isa-pcspk", { board: { speakerTimer: pit.channel(2) } });
+  await devices.create("isa-pcspk", { board: { speakerTimer: pit.channel(2) }, lock: pitLock });
   dma = await devices.create<IsaDmaController>("i8257");
   await devices.create("i8042", { board: { a20: cpus.a20 } });
   await devices.create("port92", { board: { a20: cpus.a20 } });
   if (withHpet) {
-    const hpetLegacy = splitIrq(interrupts.hpetLegacy, pit.hpetLegacy ?? NO_IRQ);
-    const board = { ioapicPin: (pin: number) => ioapic.pin(pin), hpetLegacy };
+    const hpetLegacy = wire(splitIrq(interrupts.hpetLegacy, pit.hpetLegacy ?? NO_IRQ));
+    const board = { ioapicPin: (pin: number) => wire(ioapic.pin(pin)), hpetLegacy };
     await devices.create("hpet", { board });
   }
   const fw = await devices.create<FirmwareConfig>("fw_cfg_io");
@@ -185,6 +193,26 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   for (const { driver, id, properties, option = `-device ${driver}` } of options.devices) {
     await withOption(option, () => devices.create(driver, { id, properties }));
   }
+
+  const machine = {
+    vcpus: cpus.vcpus,
+    threading: cpus.threading,
+    memory: space,
+    ports,
+    pci,
+    devices: devices.nodes,
+    powerButton: () => pm.powerButton(),
+    get suspended() {
+      return pm.suspended;
+    },
+    saving: () => devices.saving(),
+    loaded(): void {
+      ferrLine.set(board.ferr);
+      devices.loaded();
+    },
+  };
+  // Whatever follows is the machine's thread's.
+  if (threads?.remote) return { ...machine, reset() {}, wake() {} };
 
   // Configuration memory, firmware tables, kernel.
   const floppies = [fdc.driveType(0), fdc.driveType(1)] as const;
@@ -213,7 +241,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const disks: (Geometry | undefined)[] = [];
   for (const { type, device, properties } of devices.nodes) {
     if (type.name !== "ide-hd") continue;
-    const { length } = runtime.services.drive(String(properties.drive));
+    const { length } = services.drive(String(properties.drive));
     disks[(device as Device & FixedDisk).position] = guessGeometry(Math.floor(length / SECTOR));
   }
   const writeCmos = (bootOrderLetters: string): void => {
@@ -248,24 +276,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   runtime.info.add("pic", () => pic.describe() + ioapic.describe());
   runtime.info.add("irq", () => interrupts.describe());
   runtime.info.add("lapic", () => cpus.describe());
-  return {
-    vcpus: cpus.vcpus,
-    memory: space,
-    ports,
-    pci,
-    devices: devices.nodes,
-    powerButton: () => pm.powerButton(),
-    get suspended() {
-      return pm.suspended;
-    },
-    reset,
-    saving: () => devices.saving(),
-    loaded() {
-      ferrLine.set(board.ferr);
-      devices.loaded();
-    },
-    wake,
-  };
+  return Object.assign(machine, { reset, wake });
 }
 
 function ideProperties({ id, bus, unit }: DriveOptions): { id: string; properties: Record<string, string> } {

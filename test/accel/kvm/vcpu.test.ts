@@ -83,7 +83,18 @@ class Bench {
       },
     };
     const { space: memory, wake } = bench;
-    const environment = { memory, ports, clock, interrupts, apic: undefined, model: "host", index: 0, vcpus: 1, wake };
+    const environment = {
+      memory,
+      ports,
+      clock,
+      interrupts,
+      apic: undefined,
+      model: "host",
+      index: 0,
+      vcpus: 1,
+      bells: [wake],
+      wake,
+    };
     const vm = await KvmVm.create(environment, { "kernel-irqchip": "off" });
     bench.vcpu = await vm.createVcpu(environment);
     return bench;

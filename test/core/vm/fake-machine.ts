@@ -78,10 +78,11 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
   const ram = memory.allocateBlock("ram", options.ram);
   ram.bytes.set(Buffer.from("Hello"), 0x100);
   space.map("ram", 0, ram.size, { kind: "ram", block: ram });
-  const vm = await runtime.accelerator.createVm({ memory: space, vcpus: 1 }, { act });
+  const vm = await runtime.accelerator.createVm({ memory: space, vcpus: 1, bells: [wake] }, { act });
   const vcpu = await vm.createVcpu({
     memory: space,
     vcpus: 1,
+    bells: [wake],
     ports,
     clock: services.clock,
     interrupts: { acknowledge: () => -1 },
