@@ -4,9 +4,14 @@
  *
  * Output is never dropped: a device that finds the ring full is told when there is room. Input waits in the backend
  * while the ring is full, and in the ring until the device takes it.
+ *
+ * In a machine with several threads, each of them may send for a device that they share, under the device's lock. What
+ * comes from outside, input and the news that there is room again, is the machine's thread's: its instance of the device
+ * is the one that is told.
  */
 
 import type { Doorbell } from "../thread/doorbell.ts";
+import type { Lock } from "../thread/lock.ts";
 import { ByteRing } from "../thread/ring.ts";
 import type { CharEvent, CharPort, CharReceiver } from "./port.ts";
 
@@ -15,15 +20,22 @@ const INPUT_RING = 1 << 12;
 const FRAME_HEADER = 3;
 const FRAMES: readonly (CharEvent | "data")[] = ["data", "break", "opened", "closed"];
 
-/** Both rings of a channel: plain data for the machine's thread. */
+/** Both rings of a channel: plain data for the machine's threads. */
 export interface RemoteCharPlan {
   readonly id: string;
   readonly output: SharedArrayBuffer;
   readonly input: SharedArrayBuffer;
+  /** One word: 1 while the device waits for room in `output`. */
+  readonly starved: SharedArrayBuffer;
 }
 
 export function createRemoteCharPlan(id: string): RemoteCharPlan {
-  return { id, output: ByteRing.create(OUTPUT_RING).buffer, input: ByteRing.create(INPUT_RING).buffer };
+  return {
+    id,
+    output: ByteRing.create(OUTPUT_RING).buffer,
+    input: ByteRing.create(INPUT_RING).buffer,
+    starved: new SharedArrayBuffer(4),
+  };
 }
 
 /** The I/O thread's end: the front end of a backend. */
@@ -95,42 +107,68 @@ export class RemoteCharHost implements CharReceiver {
   }
 }
 
+/** A device's way out. Its threads write one at a time. */
+class RemoteOutput {
+  readonly #ring: ByteRing;
+  readonly #starved: Int32Array;
+  readonly #mainBell: Doorbell;
+
+  constructor(plan: RemoteCharPlan, mainBell: Doorbell) {
+    this.#ring = new ByteRing(plan.output);
+    this.#starved = new Int32Array(plan.starved);
+    this.#mainBell = mainBell;
+  }
+
+  write(data: Uint8Array): number {
+    let taken = this.#ring.write(data);
+    if (taken < data.length) {
+      // Before room is asked for: the machine's thread may hear of it at once.
+      Atomics.store(this.#starved, 0, 1);
+      this.#ring.requestRoom();
+      taken += this.#ring.write(data.subarray(taken));
+    }
+    this.#mainBell.ring();
+    return taken;
+  }
+
+  /** Whether there is room that the device waits for; answers true once. */
+  takeReady(): boolean {
+    return (
+      Atomics.load(this.#starved, 0) !== 0 && this.#ring.writable > 0 && Atomics.exchange(this.#starved, 0, 0) !== 0
+    );
+  }
+}
+
 /** The machine's thread's end: what a device is given. */
 export class RemoteCharPort implements CharPort {
-  readonly #output: ByteRing;
+  readonly #output: RemoteOutput;
   readonly #input: ByteRing;
   readonly #mainBell: Doorbell;
   readonly #header = new Uint8Array(FRAME_HEADER);
   #receiver: CharReceiver | undefined;
+  #lock: Lock | undefined;
   #ready: () => void = () => {};
-  #starved = false;
   /** Bytes of the data frame under way that the device has not taken yet. */
   #left = 0;
   #pumping = false;
 
   constructor(plan: RemoteCharPlan, mainBell: Doorbell) {
-    this.#output = new ByteRing(plan.output);
+    this.#output = new RemoteOutput(plan, mainBell);
     this.#input = new ByteRing(plan.input);
     this.#mainBell = mainBell;
   }
 
   write(data: Uint8Array): number {
-    let taken = this.#output.write(data);
-    if (taken < data.length) {
-      this.#output.requestRoom();
-      taken += this.#output.write(data.subarray(taken));
-    }
-    this.#starved = taken < data.length;
-    this.#mainBell.ring();
-    return taken;
+    return this.#output.write(data);
   }
 
   onWritable(ready: () => void): void {
     this.#ready = ready;
   }
 
-  connect(receiver: CharReceiver): void {
+  connect(receiver: CharReceiver, lock?: Lock): void {
     this.#receiver = receiver;
+    this.#lock = lock;
     this.acceptInput();
   }
 
@@ -138,18 +176,20 @@ export class RemoteCharPort implements CharPort {
     const receiver = this.#receiver;
     if (!receiver || this.#pumping) return;
     this.#pumping = true;
-    while (this.#deliver(receiver));
+    if (this.#lock) this.#lock.run(() => this.#deliverAll(receiver));
+    else this.#deliverAll(receiver);
     this.#pumping = false;
     if (this.#input.takeRoomRequest()) this.#mainBell.ring();
   }
 
   /** Called by the machine's thread after its doorbell rang. */
   poll(): void {
-    if (this.#starved && this.#output.writable > 0) {
-      this.#starved = false;
-      this.#ready();
-    }
+    if (this.#output.takeReady()) this.#ready();
     this.acceptInput();
+  }
+
+  #deliverAll(receiver: CharReceiver): void {
+    while (this.#deliver(receiver));
   }
 
   #deliver(receiver: CharReceiver): boolean {
@@ -168,5 +208,31 @@ export class RemoteCharPort implements CharPort {
     this.#left -= count;
     receiver.receive(data);
     return true;
+  }
+}
+
+/** The end in the thread of another CPU: sends, and passes on to the machine's thread that the device takes input again. */
+export class RemoteCharSender implements CharPort {
+  readonly #output: RemoteOutput;
+  readonly #input: ByteRing;
+  readonly #machineBell: Doorbell;
+
+  constructor(plan: RemoteCharPlan, mainBell: Doorbell, machineBell: Doorbell) {
+    this.#output = new RemoteOutput(plan, mainBell);
+    this.#input = new ByteRing(plan.input);
+    this.#machineBell = machineBell;
+  }
+
+  write(data: Uint8Array): number {
+    return this.#output.write(data);
+  }
+
+  /** The machine's thread has been given the same device's `ready`. */
+  onWritable(): void {}
+
+  connect(): void {}
+
+  acceptInput(): void {
+    if (this.#input.readable > 0) this.#machineBell.ring();
   }
 }

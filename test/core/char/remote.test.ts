@@ -1,7 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { createRemoteCharPlan, RemoteCharHost, RemoteCharPort } from "../../../core/char/remote.ts";
+import { createRemoteCharPlan, RemoteCharHost, RemoteCharPort, RemoteCharSender } from "../../../core/char/remote.ts";
 import { Doorbell } from "../../../core/thread/doorbell.ts";
+import { Lock } from "../../../core/thread/lock.ts";
 import { FakeChardev, FakeReceiver } from "./fakes.ts";
 
 function setup() {
@@ -11,6 +12,7 @@ function setup() {
   const workerBell = new Doorbell();
   const host = new RemoteCharHost(chardev, plan, workerBell);
   const port = new RemoteCharPort(plan, mainBell);
+  const sender = new RemoteCharSender(plan, mainBell, workerBell);
   const device = new FakeReceiver();
   port.connect(device);
   const settle = (): void => {
@@ -26,7 +28,7 @@ function setup() {
       }
     }
   };
-  return { chardev, host, port, device, settle };
+  return { chardev, host, port, sender, device, settle };
 }
 
 test("output reaches the backend in order", () => {
@@ -96,6 +98,57 @@ test("a device that takes nothing stops the backend, and starts it again", () =>
   assert.is(device.text.length, sent);
   assert.ok(chardev.accepts > 0, "the backend was asked for more");
   assert.equal(device.events, ["closed"]);
+});
+
+test("another thread's end sends for the same device; the machine's thread hears when there is room", () => {
+  const { chardev, port, sender, settle } = setup();
+  chardev.room = 10;
+  let ready = 0;
+  port.onWritable(() => ready++);
+  sender.onWritable();
+  assert.is(sender.write(Buffer.from("ab")), 2);
+  assert.is(port.write(Buffer.from("cd")), 2);
+  settle();
+  assert.is(chardev.text, "abcd");
+  assert.is(sender.write(Buffer.alloc(70_000, "x")), 65536);
+  settle();
+  assert.is(ready, 1);
+  assert.is(chardev.text.length, 10);
+});
+
+test("another thread's end gets the machine's thread to deliver input", () => {
+  const { chardev, device, sender, settle } = setup();
+  device.room = 1;
+  chardev.type("ab");
+  settle();
+  assert.is(device.text, "a");
+  sender.connect();
+  device.room = 1;
+  sender.acceptInput();
+  settle();
+  assert.is(device.text, "ab");
+});
+
+test("the device's lock is held from the question for room until the device has the bytes", () => {
+  const { chardev, port, settle } = setup();
+  const lock = new Lock(new SharedArrayBuffer(16), 0);
+  let asked: boolean | undefined;
+  port.connect(
+    {
+      canReceive: () => {
+        asked = lock.mine;
+        return 1;
+      },
+      receive: () => {
+        assert.is(lock.mine && asked, true);
+      },
+    },
+    lock,
+  );
+  chardev.type("ab");
+  settle();
+  assert.is(asked, true);
+  assert.is(lock.mine, false);
 });
 
 test.run();
