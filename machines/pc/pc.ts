@@ -81,7 +81,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   // In a machine of several threads one lock guards everything from a wire of the board to a CPU's pins.
   const lock = threads && Lock.attach(services.arena, "interrupts/lock");
   const wire = (line: IrqLine): IrqLine => (lock ? lockLine(line, lock) : line);
-  const interrupts = new IsaInterrupts();
+  const interrupts = new IsaInterrupts(services.arena);
   const apicBus = new ApicBus();
   let router: InterruptRouter | undefined;
   let dma: IsaDmaController | undefined;
