@@ -7,6 +7,7 @@ import type { PortSpace } from "./bus/io.ts";
 import type { Clock } from "./clock.ts";
 import type { CpuPins, InterruptSource, LocalApicPort } from "./cpu.ts";
 import type { CpuRegisters } from "./cpu-registers.ts";
+import type { CpuTopology } from "./cpu-topology.ts";
 import type { DeviceType, Properties, PropertySpecs } from "./device.ts";
 import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
@@ -95,6 +96,7 @@ export interface VmEnvironment {
   readonly memory: AddressSpace;
   /** How many vCPUs will be made, in the order of their indices. */
   readonly vcpus: number;
+  readonly topology: CpuTopology;
   /** The doorbell of each vCPU's thread; the same one for those that share a thread. See `VcpuEnvironment.wake`. */
   readonly bells: readonly Doorbell[];
   /** Does something while no further vCPU is in the guest; at once when all run in one thread. */

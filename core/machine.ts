@@ -92,6 +92,8 @@ export interface MachineType {
   readonly aliases: readonly string[];
   readonly description: string;
   readonly isDefault?: boolean;
+  /** How many CPUs it takes at most; one when it does not say. */
+  readonly maxCpus?: number;
   /** The properties of -machine, besides type and accel. */
   readonly properties: PropertySpecs;
   /** Finds and checks the files the machine starts from; called on the I/O thread before the machine's thread starts. */

@@ -4,9 +4,11 @@
  * of the XSAVE area.
  */
 
-import { CpuModel, type ModelSource, type Registers } from "../x86/cpuid.ts";
+import { apicIdOf, type CpuTopology, ONE_CPU } from "../../core/cpu-topology.ts";
+import { CpuModel, type ModelSource } from "../x86/cpuid.ts";
 import { FEATURES } from "../x86/features.ts";
 import { CPU_MODELS, type CpuModelRow } from "../x86/models.ts";
+import { DIES_LEAF, type Registers, withTopology } from "../x86/topology.ts";
 import * as abi from "./abi.ts";
 import type { KvmSystem } from "./system.ts";
 
@@ -19,7 +21,7 @@ const SIGNATURE = "KVMKVMKVM\0\0\0";
 /** Their registers are in the local APIC, which is ours and has no part in the kernel's MSRs. */
 const NOT_WITHOUT_KERNEL_APIC = ["x2apic", "tsc-deadline"];
 /** Leaves that have subleaves. */
-const SUBLEAVES: Readonly<Record<number, number>> = { 4: 4, 7: 1, 13: 2 };
+const SUBLEAVES: Readonly<Record<number, number>> = { 4: 4, 7: 1, 11: 3, 13: 2, 31: 4 };
 
 /** Where each word of FEATURE_WORDS is: leaf, subleaf, register, and QEMU's name for it. */
 const WORD_PLACES: readonly (readonly [leaf: number, subleaf: number, register: number, name: string])[] = [
@@ -129,8 +131,13 @@ export interface VcpuCpuid {
   readonly warnings: readonly string[];
 }
 
-/** CPUID for what -cpu says. @throws QemuError for an unknown model or feature. */
-export function vcpuCpuid(text: string, supported: readonly CpuidEntry[]): VcpuCpuid {
+/** CPUID for what -cpu says, of the CPU with an index. @throws QemuError for an unknown model or feature. */
+export function vcpuCpuid(
+  text: string,
+  supported: readonly CpuidEntry[],
+  topology: CpuTopology = ONE_CPU,
+  index = 0,
+): VcpuCpuid {
   const words = hostWords(supported);
   const host = hostRow(supported, words);
   const source: ModelSource = {
@@ -139,11 +146,14 @@ export function vcpuCpuid(text: string, supported: readonly CpuidEntry[]): VcpuC
     unsupported: (feature) => `host doesn't support requested feature: ${feature}`,
     signature: SIGNATURE,
   };
-  const model = CpuModel.parse(text, source);
+  const model = CpuModel.parse(text, source, topology);
   const own = text.startsWith("host") || text.startsWith("max");
-  const found = own ? hostEntries(supported) : modelEntries(model);
-  const entries = found.map((entry) => withFeatures(entry, model, words, own));
-  const warnings = own ? [] : missingFeatures(model, words);
+  const found = own ? hostEntries(supported, model) : modelEntries(model);
+  const place = { topology, apicId: apicIdOf(topology, index), intel: model.vendor === "GenuineIntel" };
+  const entries = found
+    .map((entry) => withFeatures(entry, model, words, own))
+    .map((entry) => ({ ...entry, registers: withTopology(entry.leaf, entry.subleaf, entry.registers, place) }));
+  const warnings = [...(own ? [] : missingFeatures(model, words)), ...model.warnings];
   if (model.has("hypervisor")) {
     const offered = supported.find(({ leaf }) => leaf === HYPERVISOR + 1)?.registers[0] ?? 0;
     entries.push(...hypervisorEntries(offered & PARAVIRTUAL));
@@ -151,18 +161,25 @@ export function vcpuCpuid(text: string, supported: readonly CpuidEntry[]): VcpuC
   return { entries, signature: model.signature, warnings };
 }
 
-/** All leaves of the host, as those of a single CPU. */
-function hostEntries(supported: readonly CpuidEntry[]): CpuidEntry[] {
-  return supported
+/** All leaves of the host; those that tell a CPU's place are to be filled. */
+function hostEntries(supported: readonly CpuidEntry[], { levels: { basic }, topology }: CpuModel): CpuidEntry[] {
+  const entries = supported
     .filter(({ leaf }) => leaf < HYPERVISOR || leaf >= EXTENDED)
-    .filter(({ leaf }) => leaf !== 0xb && leaf !== 0x1f)
+    .filter(({ leaf }) => leaf !== 0xb && leaf !== DIES_LEAF)
     .map((entry) => {
-      const [eax, ebx, ecx, edx] = entry.registers;
-      if (entry.leaf === 1) return { ...entry, registers: [eax, (ebx & 0xff00) | (1 << 16), ecx, edx] };
-      // Cores and threads that share a cache.
-      if (entry.leaf === 4) return { ...entry, registers: [eax & 0x3fff, ebx, ecx, edx] };
-      return entry;
+      // With several dies there may be more leaves than the host has.
+      const [, ...name] = entry.registers;
+      return entry.leaf === 0 ? { ...entry, registers: [basic, ...name] as const } : entry;
     });
+  const filled = [...(basic >= 0xb ? [0xb] : []), ...(basic >= DIES_LEAF && topology.dies > 1 ? [DIES_LEAF] : [])];
+  for (const leaf of filled) entries.push(...subleavesOf(leaf, () => [0, 0, 0, 0]));
+  return entries;
+}
+
+function subleavesOf(leaf: number, registers: (subleaf: number) => Registers): CpuidEntry[] {
+  return Array.from({ length: SUBLEAVES[leaf] ?? 1 }, (_, subleaf): CpuidEntry => {
+    return { leaf, subleaf, indexed: leaf in SUBLEAVES, registers: registers(subleaf) };
+  });
 }
 
 function modelEntries(model: CpuModel): CpuidEntry[] {
@@ -171,10 +188,7 @@ function modelEntries(model: CpuModel): CpuidEntry[] {
   for (let leaf = 0; leaf <= basic; leaf++) leaves.push(leaf);
   for (let leaf = EXTENDED; leaf <= extended; leaf++) leaves.push(leaf);
   return leaves.flatMap((leaf) =>
-    Array.from({ length: SUBLEAVES[leaf] ?? 1 }, (_, subleaf): CpuidEntry => {
-      const registers = model.leaf(leaf, subleaf, { osxsave: false, apic: true });
-      return { leaf, subleaf, indexed: leaf in SUBLEAVES, registers };
-    }),
+    subleavesOf(leaf, (subleaf) => model.leaf(leaf, subleaf, { apicId: 0, osxsave: false, apic: true })),
   );
 }
 

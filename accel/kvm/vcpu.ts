@@ -64,7 +64,7 @@ export class KvmVcpu implements Vcpu {
     this.#fd = vm.vcpu(index);
     const size = library.check("KVM_GET_VCPU_MMAP_SIZE", library.ioctl(system.fd, abi.KVM_GET_VCPU_MMAP_SIZE));
     this.#run = new DataView(library.map(this.#fd, size));
-    this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system));
+    this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system), environment.topology, index);
     if (!vm.attached) {
       if (index === 0) for (const text of this.#cpuid.warnings) environment.log?.print(`qemu-next: warning: ${text}`);
       const entries = encodeCpuid(this.#cpuid.entries);

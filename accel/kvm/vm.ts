@@ -5,6 +5,7 @@
 
 import type { AcceleratorVm, VcpuEnvironment, VcpuThreading, VmEnvironment } from "../../core/accel.ts";
 import type { CpuPins } from "../../core/cpu.ts";
+import { apicIdOf, type CpuTopology } from "../../core/cpu-topology.ts";
 import type { Properties } from "../../core/device.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { Json } from "../../core/thread/mailbox.ts";
@@ -30,9 +31,11 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
   /** Whether another thread has made it. */
   readonly attached: boolean;
   readonly words: readonly VcpuWords[];
+  readonly #topology: CpuTopology;
 
-  private constructor({ memory, bells }: VmEnvironment, system: KvmSystem, handle: KvmHandle | undefined) {
+  private constructor({ memory, bells, topology }: VmEnvironment, system: KvmSystem, handle: KvmHandle | undefined) {
     this.system = system;
+    this.#topology = topology;
     this.attached = handle !== undefined;
     this.fd = handle?.vm ?? system.createVm();
     this.vcpus = [...(handle?.vcpus ?? [])];
@@ -83,11 +86,13 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
     this.words[index].wake();
   }
 
-  /** The descriptor of a vCPU, made by the machine's thread. */
+  /** The descriptor of a vCPU, made by the machine's thread. The kernel knows it by its APIC ID. */
   vcpu(index: number): number {
     const { library } = this.system;
     if (!this.attached) {
-      this.vcpus.push(library.check("KVM_CREATE_VCPU", library.ioctl(this.fd, abi.KVM_CREATE_VCPU, index)));
+      this.vcpus.push(
+        library.check("KVM_CREATE_VCPU", library.ioctl(this.fd, abi.KVM_CREATE_VCPU, apicIdOf(this.#topology, index))),
+      );
     }
     return this.vcpus[index];
   }

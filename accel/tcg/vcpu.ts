@@ -12,6 +12,7 @@
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
+import { apicIdOf } from "../../core/cpu-topology.ts";
 import type { Properties } from "../../core/device.ts";
 import { PAGE_CODE } from "../../core/memory/address-space.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
@@ -106,6 +107,7 @@ export class TcgVcpu implements Vcpu {
   /** Address of interpreter code that finds the block at env.rip. */
   readonly #lookup: number;
   readonly #model: CpuModel;
+  readonly #apicId: number;
   readonly #msrs: Msrs;
   #helpers!: Helpers;
   #translator!: BlockTranslator;
@@ -142,7 +144,8 @@ export class TcgVcpu implements Vcpu {
       (block, overwritten) => this.#jit?.killed(block, overwritten),
     );
     this.#regions = new WebAssembly.Table({ element: "anyfunc", initial: REGION_PLACES, maximum: REGION_PLACES });
-    this.#model = parseModel(environment.model);
+    this.#model = parseModel(environment.model, environment.topology);
+    this.#apicId = apicIdOf(environment.topology, environment.index);
     this.#msrs = new Msrs(this.state, environment.apic, this.#model);
   }
 
@@ -181,7 +184,7 @@ export class TcgVcpu implements Vcpu {
       random: () => process.getBuiltinModule("node:crypto").randomBytes(8).readBigUInt64LE(),
       readMsr: (index) => this.#noteMsr(index, this.#msrs.read(index >>> 0, clock.now())),
       writeMsr: (index) => this.#noteMsr(index, this.#msrs.write(index >>> 0, clock.now())),
-      cpuid: (leaf, subleaf) => cpuid(this.#model, this.state, leaf >>> 0, subleaf >>> 0, apic),
+      cpuid: (leaf, subleaf) => cpuid(this.#model, this.state, leaf >>> 0, subleaf >>> 0, this.#apicId, apic),
       ferr: () => this.#environment.ferr?.(true),
       smmChanged: (active) => this.#environment.smmChanged?.(active !== 0),
     });

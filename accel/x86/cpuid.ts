@@ -3,14 +3,13 @@
  * hypervisor leaves from 0x40000000 on name the accelerator.
  */
 
+import { type CpuTopology, ONE_CPU } from "../../core/cpu-topology.ts";
 import { QemuError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/options/near.ts";
 import { parseBool } from "../../core/options/values.ts";
 import { FEATURES } from "./features.ts";
 import type { CpuModelRow } from "./models.ts";
-
-/** EAX, EBX, ECX and EDX of a leaf. */
-export type Registers = readonly [eax: number, ebx: number, ecx: number, edx: number];
+import { DIES_LEAF, type Registers, withTopology } from "./topology.ts";
 
 /** What an accelerator can give its CPUs. */
 export interface ModelSource {
@@ -23,8 +22,9 @@ export interface ModelSource {
   readonly signature: string;
 }
 
-/** What CPUID shows of the CPU's present state. */
+/** What CPUID shows of one CPU and its present state. */
 export interface CpuidState {
+  readonly apicId: number;
   readonly osxsave: boolean;
   readonly apic: boolean;
 }
@@ -34,6 +34,7 @@ const CPUID_OSXSAVE = 1 << 27;
 const CPUID_APIC = 1 << 9;
 const HYPERVISOR_LEAF = 0x40000000;
 const HYPERVISOR_LAST = 0x40000001;
+const INTEL = "GenuineIntel";
 const PHYSICAL_BITS = 40;
 const LINEAR_BITS = 48;
 const X87_AND_SSE = 0b11;
@@ -53,15 +54,19 @@ export class CpuModel {
   readonly #row: CpuModelRow;
   readonly #features: ReadonlySet<string>;
   readonly #hypervisor: string;
+  readonly #topology: CpuTopology;
 
-  private constructor(row: CpuModelRow, features: ReadonlySet<string>, hypervisor: string) {
-    this.#row = row;
+  private constructor(row: CpuModelRow, features: ReadonlySet<string>, hypervisor: string, topology: CpuTopology) {
+    // Only Intel has a leaf that tells dies.
+    const level = topology.dies > 1 && row.vendor === INTEL ? Math.max(row.level, DIES_LEAF) : row.level;
+    this.#row = { ...row, level };
+    this.#topology = topology;
     this.#features = features;
     this.#hypervisor = hypervisor;
   }
 
   /** Reads "qemu64,+aes,-sse3,popcnt=off". */
-  static parse(text: string, source: ModelSource): CpuModel {
+  static parse(text: string, source: ModelSource, topology: CpuTopology = ONE_CPU): CpuModel {
     const { models, signature } = source;
     const [name, ...changes] = text.split(",");
     const row = models.find((model) => model.name === name);
@@ -75,7 +80,7 @@ export class CpuModel {
     }
     const features = new Set(row.features.split(" ").filter((feature) => feature !== ""));
     for (const change of changes) applyChange(features, change, source);
-    return new CpuModel(row, features, signature);
+    return new CpuModel(row, features, signature, topology);
   }
 
   has(feature: string): boolean {
@@ -84,6 +89,17 @@ export class CpuModel {
 
   get vendor(): string {
     return this.#row.vendor;
+  }
+
+  /** What guests may make little of. */
+  get warnings(): readonly string[] {
+    const { threads } = this.#topology;
+    if (threads === 1 || this.vendor === INTEL) return [];
+    return [`This family of AMD CPU doesn't support hyperthreading(${threads})`];
+  }
+
+  get topology(): CpuTopology {
+    return this.#topology;
   }
 
   /** The highest basic and extended leaf. */
@@ -102,15 +118,22 @@ export class CpuModel {
     } else if (leaf > row.level) {
       return row.level === leaf ? ZERO : this.leaf(row.level, subleaf, state);
     }
+    const place = { topology: this.#topology, apicId: state.apicId, intel: this.vendor === INTEL };
+    return withTopology(leaf, subleaf, this.#ownLeaf(leaf, subleaf, state), place);
+  }
+
+  /** A leaf as that of a single CPU. */
+  #ownLeaf(leaf: number, subleaf: number, state: CpuidState): Registers {
+    const row = this.#row;
     switch (leaf) {
       case 0:
         return [row.level, chars(row.vendor, 0), chars(row.vendor, 8), chars(row.vendor, 4)];
       case 1:
         return this.#leaf1(state);
       case 2:
-        return [1, 0, 0, 0x2c307d];
+        return this.vendor === INTEL ? [1, 0, 0x4d, 0x2c307d] : ZERO;
       case 4:
-        return cacheLeaf(subleaf);
+        return this.vendor === INTEL ? cacheLeaf(subleaf) : ZERO;
       case 6:
         return [4, 0, 0, 0]; // the APIC timer never stops
       case 7:
@@ -130,7 +153,7 @@ export class CpuModel {
       case 0x80000005:
         return [0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140];
       case 0x80000006:
-        return [0, 0x42004200, 0x02008140, 0];
+        return [0, 0x42004200, 0x02008140, 0x00808140];
       case 0x80000008:
         return [this.has("lm") ? PHYSICAL_BITS | (LINEAR_BITS << 8) : 32 | (32 << 8), 0, 0, 0];
     }
@@ -159,7 +182,7 @@ export class CpuModel {
     if (!state.apic) edx &= ~CPUID_APIC;
     if (state.osxsave) ecx |= CPUID_OSXSAVE;
     const clflush = this.has("clflush") ? 8 << 8 : 0;
-    return [this.signature, clflush | (1 << 16), ecx, edx];
+    return [this.signature, clflush, ecx, edx];
   }
 
   /** AMD CPUs repeat most of leaf 1's EDX here. */

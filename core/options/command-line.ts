@@ -31,6 +31,7 @@ import { didYouMean } from "./near.ts";
 import { OptionSet } from "./option-set.ts";
 import { pluginHelp, readPlugins } from "./plugins.ts";
 import { deviceProperties, type GlobalProperty, parseProperties, resolveDeviceProperties } from "./properties.ts";
+import { ONE_CPU_SMP, readSmp, type SmpOptions, smpHelp } from "./smp.ts";
 import { OPTION_SECTIONS, OPTIONS } from "./table.ts";
 import { parseBool, parseChoice, parseInteger, parseSize, parseUuid } from "./values.ts";
 
@@ -101,7 +102,7 @@ export async function readCommandLine(
 }
 
 /** Options whose argument may be `help`. */
-const HAVE_HELP = ["plugin", "machine", "accel", "cpu", "device", "chardev", "display", "vga", "d"];
+const HAVE_HELP = ["plugin", "machine", "accel", "cpu", "device", "chardev", "display", "vga", "d", "smp"];
 
 const DEFAULT_RAM = 128 << 20;
 const RAM_UNIT = 8192;
@@ -164,6 +165,8 @@ class Builder {
           return "none                 no graphic card\nstd                  standard VGA (default)\n";
         case "d":
           return logHelp();
+        case "smp":
+          return smpHelp();
       }
     }
     return undefined;
@@ -174,7 +177,8 @@ class Builder {
     const { accel: _, ...properties } = machineProperties;
     withOption(text, () => parseProperties(`${machine.name}-machine`, machine.properties, properties));
     const chosen = await this.#accelerator(machineProperties);
-    const { accelerator, properties: acceleratorProperties, warnings } = chosen;
+    const { accelerator, properties: acceleratorProperties } = chosen;
+    const warnings = [...chosen.warnings];
     const globals = this.#globals();
     const devices = await this.#devices(globals);
     const replaced = new Set(
@@ -197,7 +201,7 @@ class Builder {
         accelerator: accelerator.name,
         acceleratorProperties,
         cpu: this.#cpu(accelerator),
-        smp: this.#smp(),
+        smp: this.#smp(machine, warnings),
         ram: this.#ram(),
         boot: this.#boot(),
         vga,
@@ -368,16 +372,13 @@ class Builder {
     });
   }
 
-  #smp(): number {
+  #smp(machine: MachineType, warnings: string[]): SmpOptions {
     const option = this.#options.last("smp");
-    if (!option) return 1;
-    return withOption(option.text, () => {
-      const keys = ["cpus", "maxcpus", "sockets", "dies", "clusters", "cores", "threads"];
-      const record = toRecord(parseKeyValues(option.value, "cpus"), keys);
-      const counts = Object.entries(record).map(([key, value]) => parseInteger(key, value, 1, 255));
-      if (counts.every((count) => count === 1)) return 1;
-      throw new QemuError("unsupported", "this version of qemu-next runs machines with one CPU only");
-    });
+    if (!option) return ONE_CPU_SMP;
+    const record = this.#options.record("smp", "cpus");
+    return withOption(option.text, () =>
+      readSmp(record, machine.name, machine.maxCpus ?? 1, (warning) => void warnings.push(warning)),
+    );
   }
 
   #ram(): number {

@@ -2,6 +2,7 @@
 
 import type { Properties } from "../device.ts";
 import type { GlobalProperty } from "./properties.ts";
+import type { SmpOptions } from "./smp.ts";
 
 export interface DriveOptions {
   readonly id: string;
@@ -48,7 +49,7 @@ export interface MachineOptions {
   readonly accelerator: string;
   readonly acceleratorProperties: Properties;
   readonly cpu: string;
-  readonly smp: number;
+  readonly smp: SmpOptions;
   /** Guest RAM in bytes. */
   readonly ram: number;
   readonly boot: BootOptions;

@@ -30,8 +30,14 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
       { names: ["enable-kvm"], help: ["same as -accel kvm"] },
       {
         names: ["smp"],
-        argument: "[cpus=]n[,maxcpus=n][,sockets=n][,cores=n][,threads=n]",
-        help: ["number of CPUs; this version runs one"],
+        argument: "[[cpus=]n][,sockets=n][,dies=n][,cores=n][,threads=n]",
+        help: [
+          "set the number of CPUs to 'n' [default=1]",
+          "sockets= number of sockets on the machine board",
+          "dies= number of dies in one socket",
+          "cores= number of cores in one die",
+          "threads= number of threads in one core",
+        ],
       },
       {
         names: ["global"],

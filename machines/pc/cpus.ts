@@ -7,12 +7,18 @@ import type { AcceleratorVm, Vcpu, VcpuThreading, VmEnvironment } from "../../co
 import type { InterruptController, LocalApic } from "../../core/board.ts";
 import type { ApicBus } from "../../core/bus/apic-bus.ts";
 import type { PortSpace } from "../../core/bus/io.ts";
+import { apicIdOf } from "../../core/cpu-topology.ts";
+import { QemuError } from "../../core/errors.ts";
 import { type IrqLine, irqLine, splitIrq } from "../../core/irq.ts";
 import type { MachineRuntime } from "../../core/machine.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
+import type { SmpOptions } from "../../core/options/smp.ts";
 import type { Lock } from "../../core/thread/lock.ts";
 import { lockApic } from "../../core/thread/shared-device.ts";
 import type { BoardDevices } from "./board-devices.ts";
+
+/** APIC ID 255 means all of them. */
+const MAX_APIC_ID = 254;
 
 export interface CpuWires {
   readonly memory: AddressSpace;
@@ -28,6 +34,8 @@ export interface CpuWires {
 export class Cpus {
   /** Those that this thread has. */
   readonly vcpus: Vcpu[] = [];
+  /** Of all CPUs. */
+  readonly apicIds: readonly number[];
   /** Where the 8259 pair leads. */
   readonly intr: IrqLine;
   readonly a20: IrqLine;
@@ -39,6 +47,7 @@ export class Cpus {
   private constructor(runtime: MachineRuntime, vm: AcceleratorVm, apics: LocalApic[], wires: CpuWires) {
     this.#runtime = runtime;
     this.#vm = vm;
+    this.apicIds = findApicIds(runtime.options.smp);
     this.#apics = apics;
     this.#wires = wires;
     this.intr = splitIrq(...apics.map(({ lint }) => lint[0]));
@@ -53,14 +62,15 @@ export class Cpus {
     const { accelerator, options, threads } = runtime;
     const { apicBus, lock } = wires;
     const environment = vmEnvironment(runtime, wires);
+    const apicIds = findApicIds(options.smp);
     const vm = threads?.remote
       ? await accelerator.attachVm!(environment, threads.remote.vm)
       : await accelerator.createVm(environment, options.acceleratorProperties);
     devices.replace(vm.chips ?? {});
     let cpus: Cpus | undefined;
-    for (let index = 0; index < options.smp; index++) {
+    for (const [index, id] of apicIds.entries()) {
       const board = { apicBus, tscToNs: (tsc: bigint) => cpus!.#tscToNs(index, tsc) };
-      apics.push(await devices.create<LocalApic>("apic", { properties: { id: String(index) }, board, lock }));
+      apics.push(await devices.create<LocalApic>("apic", { properties: { id: String(id) }, board, lock }));
     }
     cpus = new Cpus(runtime, vm, apics, wires);
     return cpus;
@@ -115,7 +125,18 @@ export class Cpus {
   }
 }
 
+/** @throws QemuError when they do not fit. */
+function findApicIds(smp: SmpOptions): number[] {
+  const apicIds = Array.from({ length: smp.cpus }, (_, index) => apicIdOf(smp, index));
+  const last = apicIds.at(-1)!;
+  if (last <= MAX_APIC_ID) return apicIds;
+  throw new QemuError("apic-id", `-smp: APIC IDs up to ${last}; this machine has none above ${MAX_APIC_ID}`, {
+    hint: "use fewer sockets, or numbers of dies, cores and threads that are powers of two",
+  });
+}
+
 function vmEnvironment({ options, threads, wake, log }: MachineRuntime, { memory }: CpuWires): VmEnvironment {
-  const bells = threads?.bells ?? Array.from({ length: options.smp }, () => wake);
-  return { memory, vcpus: options.smp, bells, exclusively: threads && ((change) => threads.exclusively(change)), log };
+  const bells = threads?.bells ?? Array.from({ length: options.smp.cpus }, () => wake);
+  const exclusively = threads && ((change: () => void): void => threads.exclusively(change));
+  return { memory, vcpus: options.smp.cpus, topology: options.smp, bells, exclusively, log };
 }

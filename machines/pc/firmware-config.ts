@@ -26,8 +26,9 @@ export function fillFirmwareConfig(
   fw.addBytes(FW_CFG.UUID, parseUuid(uuid));
   fw.addBytes(FW_CFG.RAM_SIZE, littleEndian(options.ram, 8));
   fw.addBytes(FW_CFG.NOGRAPHIC, littleEndian(options.graphics ? 0 : 1, 2));
-  fw.addBytes(FW_CFG.NB_CPUS, littleEndian(options.smp, 2));
-  fw.addBytes(FW_CFG.MAX_CPUS, littleEndian(options.smp, 2));
+  fw.addBytes(FW_CFG.NB_CPUS, littleEndian(options.smp.cpus, 2));
+  // Not a number of CPUs, but what is above every APIC ID.
+  fw.addBytes(FW_CFG.MAX_CPUS, littleEndian(acpi.apicIds.at(-1)! + 1, 2));
   fw.addBytes(FW_CFG.MACHINE_ID, littleEndian(1, 4));
   fw.addBytes(FW_CFG.BOOT_MENU, littleEndian(boot.menu ? 1 : 0, 2));
   fw.addBytes(FW_CFG.BOOT_DEVICE, littleEndian((boot.once ?? boot.order).charCodeAt(0) || 0, 2));

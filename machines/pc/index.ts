@@ -37,6 +37,7 @@ export const PC: MachineType = {
   aliases: ["pc-i440fx"],
   description: "Standard PC (i440FX + PIIX, 1996)",
   isDefault: true,
+  maxCpus: 255,
   properties: PROPERTIES,
   findFirmware: find,
   assemble: async (runtime) => (await import("./pc.ts")).assemblePc(runtime),

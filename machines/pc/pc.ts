@@ -218,7 +218,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const floppies = [fdc.driveType(0), fdc.driveType(1)] as const;
   const pvpanic = devices.nodes.find(({ type }) => type.name === "pvpanic");
   const acpi = {
-    cpus: options.smp,
+    apicIds: cpus.apicIds,
     pciHoleStart: layout.below4g,
     hpet: withHpet,
     fwCfg: true,
@@ -247,7 +247,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const writeCmos = (bootOrderLetters: string): void => {
     const bytes = cmosBytes({
       ram: layout,
-      cpus: options.smp,
+      cpus: options.smp.cpus,
       bootOrder: bootOrderLetters,
       floppyBootCheck: flag(machineProperties["fd-bootchk"], true),
       floppies,

@@ -1,6 +1,7 @@
 /** The CPU models of the translator: those that all accelerators have, and `max`; how env shows them to its helpers. */
 
 import type { LocalApicPort } from "../../../core/cpu.ts";
+import type { CpuTopology } from "../../../core/cpu-topology.ts";
 import type { State } from "../../../core/state/state.ts";
 import { CpuModel, type ModelSource } from "../../x86/cpuid.ts";
 import { FEATURE_WORDS } from "../../x86/features.ts";
@@ -47,8 +48,8 @@ export function cpuModels(): { name: string; description: string }[] {
 }
 
 /** Reads what -cpu says. */
-export function parseModel(text: string): CpuModel {
-  return CpuModel.parse(text, SOURCE);
+export function parseModel(text: string, topology?: CpuTopology): CpuModel {
+  return CpuModel.parse(text, SOURCE, topology);
 }
 
 /** Stores the feature words where helpers look; in the word after them, whether it is an Intel CPU. */
@@ -63,11 +64,12 @@ export function cpuid(
   state: CpuState,
   leaf: number,
   subleaf: number,
+  apicId: number,
   apic: LocalApicPort | undefined,
 ): void {
   const osxsave = (Number(state.cr4) & CR4_OSXSAVE) !== 0;
   const enabled = apic !== undefined && (apic.base & APIC_BASE_ENABLE) !== 0;
-  model.leaf(leaf, subleaf, { osxsave, apic: enabled }).forEach((value, i) => {
+  model.leaf(leaf, subleaf, { apicId, osxsave, apic: enabled }).forEach((value, i) => {
     state.scratch[i] = BigInt(value >>> 0);
   });
 }

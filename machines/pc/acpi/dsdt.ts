@@ -26,7 +26,8 @@ export interface SleepStates {
 }
 
 export interface DsdtOptions {
-  readonly cpus: number;
+  /** APIC IDs of the CPUs. */
+  readonly apicIds: readonly number[];
   /** First address of the 32-bit PCI window: the end of RAM below 4 GiB. */
   readonly pciHoleStart: number;
   readonly hpet: boolean;
@@ -239,7 +240,7 @@ function systemDevices(options: DsdtOptions): Aml[] {
       ),
     );
   }
-  for (let cpu = 0; cpu < options.cpus; cpu++) {
+  for (let cpu = 0; cpu < options.apicIds.length; cpu++) {
     devices.push(aml.processor(`C${cpu.toString(16).toUpperCase().padStart(3, "0")}`, cpu));
   }
   return devices;

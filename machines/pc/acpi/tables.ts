@@ -50,6 +50,9 @@ const FADT_PROC_C1 = 1 << 2;
 const FADT_SLP_BUTTON = 1 << 5;
 const FADT_RTC_S4 = 1 << 7;
 const FADT_USE_PLATFORM_CLOCK = 1 << 15;
+const FADT_FORCE_APIC_CLUSTER_MODEL = 1 << 18;
+/** A flat logical destination names at most so many CPUs. */
+const MAX_FLAT_CPUS = 8;
 
 /** Collects little-endian fields. */
 class Fields {
@@ -84,7 +87,7 @@ function facs(): number[] {
 }
 
 /** The FADT's fields from FIRMWARE_CTRL on; the two pointers at its start are offsets until linked. */
-function facp(facsOffset: number, dsdtOffset: number, smm: boolean): number[] {
+function facp(facsOffset: number, dsdtOffset: number, { smm, apicIds }: AcpiOptions): number[] {
   const fields = new Fields()
     .u32(facsOffset, dsdtOffset)
     .u8(1, 0) // INT_MODEL: multiple APIC
@@ -98,13 +101,15 @@ function facp(facsOffset: number, dsdtOffset: number, smm: boolean): number[] {
     .u16(0)
     .u16(0) // FLUSH_SIZE, FLUSH_STRIDE
     .u8(0, 0, 0, 0, RTC_CENTURY, 0, 0, 0); // DUTY_*, DAY_ALRM, MON_ALRM
-  return fields.u32(FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_RTC_S4 | FADT_USE_PLATFORM_CLOCK).bytes;
+  const clusters = apicIds.length > MAX_FLAT_CPUS ? FADT_FORCE_APIC_CLUSTER_MODEL : 0;
+  const flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_RTC_S4 | FADT_USE_PLATFORM_CLOCK | clusters;
+  return fields.u32(flags).bytes;
 }
 
 /** Multiple APIC Description Table. */
-function madt(cpus: number): number[] {
+function madt(apicIds: readonly number[]): number[] {
   const fields = new Fields().u32(LOCAL_APIC_BASE, 1); // PCAT_COMPAT: there are 8259s too
-  for (let cpu = 0; cpu < cpus; cpu++) fields.u8(0, 8, cpu, cpu).u32(1);
+  for (const [cpu, apicId] of apicIds.entries()) fields.u8(0, 8, cpu, apicId).u32(1);
   fields.u8(1, 12, 0, 0).u32(IO_APIC_BASE, 0);
   fields.u8(2, 10, 0, 0).u32(2).u16(0); // ISA IRQ 0 is on input 2
   for (const irq of PCI_IRQS) fields.u8(2, 10, 0, irq).u32(irq).u16(LEVEL_ACTIVE_HIGH);
@@ -154,8 +159,8 @@ export function buildAcpi(options: AcpiOptions): LinkedBlobs {
     return start;
   };
   const dsdt = append("DSDT", 1, [...dsdtBody(options)], []);
-  starts.push(append("FACP", 1, facp(0, dsdt, options.smm), [HEADER_SIZE, HEADER_SIZE + 4]));
-  starts.push(append("APIC", 1, madt(options.cpus), []));
+  starts.push(append("FACP", 1, facp(0, dsdt, options), [HEADER_SIZE, HEADER_SIZE + 4]));
+  starts.push(append("APIC", 1, madt(options.apicIds), []));
   if (options.hpet) starts.push(append("HPET", 1, hpet(), []));
   starts.push(append("WAET", 1, waet(), []));
   const entries = new Fields().u32(...starts).bytes;

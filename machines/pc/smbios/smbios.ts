@@ -4,6 +4,7 @@
  * Firmware adds a type 0 of its own when there is none here.
  */
 
+import type { CpuTopology } from "../../../core/cpu-topology.ts";
 import { QemuError } from "../../../core/errors.ts";
 import { checksum } from "../acpi/linker.ts";
 
@@ -36,7 +37,7 @@ export interface SmbiosOptions {
   readonly uuid?: string;
   readonly bios?: BiosInformation;
   readonly system?: SystemInformation;
-  readonly cpus: number;
+  readonly cpus: CpuTopology;
   /** CPUID(1): EAX and EDX. */
   readonly cpuSignature?: number;
   readonly cpuFeatures?: number;
@@ -162,7 +163,10 @@ function chassis(options: SmbiosOptions): Structure {
     .string(undefined);
 }
 
+/** A socket. */
 function processor(options: SmbiosOptions, index: number): Structure {
+  const cores = options.cpus.dies * options.cpus.cores;
+  const threads = cores * options.cpus.threads;
   const system = { ...DEFAULT_SYSTEM, ...options.system };
   return new Structure(4, HANDLE_PROCESSOR + index)
     .string(`CPU ${index}`)
@@ -177,9 +181,9 @@ function processor(options: SmbiosOptions, index: number): Structure {
     .string(undefined)
     .string(undefined)
     .string(undefined)
-    .u8(1, 1, 1)
+    .u8(cores, cores, threads) // cores, enabled cores, threads
     .u16(0b10, 1) // characteristics unknown; family: other
-    .u16(1, 1, 1); // cores, enabled cores, threads
+    .u16(cores, cores, threads);
 }
 
 function memory({ ram }: SmbiosOptions): Structure[] {
@@ -234,7 +238,7 @@ export function buildSmbios(options: SmbiosOptions): SmbiosTables {
     ...(options.bios ? [biosInformation(options.bios)] : []),
     systemInformation(options),
     chassis(options),
-    ...Array.from({ length: options.cpus }, (_, i) => processor(options, i)),
+    ...Array.from({ length: options.cpus.sockets }, (_, i) => processor(options, i)),
     ...memory(options),
     new Structure(32, 0x2000).u8(0, 0, 0, 0, 0, 0, 0), // no errors detected
     new Structure(127, 0x7f00),

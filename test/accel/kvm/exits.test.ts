@@ -52,11 +52,26 @@ test("-cpu host shows the host as one CPU, without what a kernel's APIC would ne
   assert.is(signature, SIGNATURE);
   assert.equal(warnings, []);
   const leaf1 = find(entries, 1)!;
-  assert.equal([leaf1[0], leaf1[1], leaf1[2] >>> 0, leaf1[3]], [SIGNATURE, 0x00010800, 0x80000000, 0x271]);
+  assert.equal([leaf1[0], leaf1[1], leaf1[2] >>> 0, leaf1[3]], [SIGNATURE, 0x800, 0x80000000, 0x271]);
   assert.is(find(entries, 7)![3], 1 << 26, "bits without a name");
-  assert.is(find(entries, 0xb, 1), undefined);
+  assert.equal(find(entries, 0xb, 1), [0, 1, 0x201, 0]);
   assert.equal(find(entries, 0x40000000)!.slice(1), [0x4b4d564b, 0x564b4d56, 0x4d]);
   assert.is(find(entries, 0x40000001)![0], (1 << 3) | (1 << 24));
+});
+
+test("the second of four CPUs has its place, whatever the host's is", () => {
+  for (const model of ["host", "kvm64"]) {
+    const { entries } = vcpuCpuid(model, HOST, { sockets: 1, dies: 1, cores: 2, threads: 2 }, 2);
+    assert.is(find(entries, 1)![1], 0x02040800);
+    assert.is((find(entries, 1)![3] >>> 28) & 1, 1);
+    assert.equal(
+      [find(entries, 0xb, 0), find(entries, 0xb, 1)],
+      [
+        [1, 2, 0x100, 2],
+        [2, 4, 0x201, 2],
+      ],
+    );
+  }
 });
 
 test("a model has no more than the host, and says what is missing", () => {

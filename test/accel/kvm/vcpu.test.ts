@@ -8,6 +8,7 @@ import type { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
 import { KvmVm } from "../../../accel/kvm/vm.ts";
 import { type AccessSize, PortSpace } from "../../../core/bus/io.ts";
 import { HostClock, ManualClock, type TimerQueue } from "../../../core/clock.ts";
+import { ONE_CPU } from "../../../core/cpu-topology.ts";
 import { AddressSpace } from "../../../core/memory/address-space.ts";
 import { GuestMemory } from "../../../core/memory/guest-memory.ts";
 import { Doorbell } from "../../../core/thread/doorbell.ts";
@@ -92,6 +93,7 @@ class Bench {
       model: "host",
       index: 0,
       vcpus: 1,
+      topology: ONE_CPU,
       bells: [wake],
       wake,
     };

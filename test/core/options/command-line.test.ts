@@ -282,7 +282,7 @@ test("odds and ends", async () => {
   assert.equal(firmware.directories, ["/a", "/b"]);
   assert.is(io.escapeCode, 0x14);
   assert.equal(io.log, { items: ["int", "stats"], file: "log" });
-  assert.match(await failure("-smp", "2"), /one CPU only/);
+  assert.equal(m.smp, { cpus: 1, sockets: 1, dies: 1, cores: 1, threads: 1 });
   assert.match(await failure("-boot", "z"), /Invalid boot device 'z'/);
   assert.match(await failure("-boot", "splash-time=65536"), /'splash-time' expects a number from 0 to 65535/);
   assert.match(await failure("-boot", "reboot-timeout=-2"), /'reboot-timeout' expects a number from -1 to 65535/);

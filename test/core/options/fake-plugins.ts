@@ -15,6 +15,7 @@ const machine: MachineType = {
   aliases: ["pc"],
   description: "Standard PC (i440FX + PIIX, 1996)",
   isDefault: true,
+  maxCpus: 255,
   properties: { smm: { type: "on-off-auto", default: "auto" }, hpet: { type: "bool", default: true } },
   findFirmware: unused,
   assemble: unused,

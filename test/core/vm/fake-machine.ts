@@ -6,6 +6,7 @@
 import type { Accelerator, Vcpu, VcpuEnvironment, VcpuExit } from "../../../core/accel.ts";
 import { PortSpace } from "../../../core/bus/io.ts";
 import { NS_PER_MS } from "../../../core/clock.ts";
+import { ONE_CPU } from "../../../core/cpu-topology.ts";
 import { QemuError } from "../../../core/errors.ts";
 import type { Machine, MachineRuntime, MachineType } from "../../../core/machine.ts";
 import { AddressSpace } from "../../../core/memory/address-space.ts";
@@ -78,10 +79,11 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
   const ram = memory.allocateBlock("ram", options.ram);
   ram.bytes.set(Buffer.from("Hello"), 0x100);
   space.map("ram", 0, ram.size, { kind: "ram", block: ram });
-  const vm = await runtime.accelerator.createVm({ memory: space, vcpus: 1, bells: [wake] }, { act });
+  const vm = await runtime.accelerator.createVm({ memory: space, vcpus: 1, topology: ONE_CPU, bells: [wake] }, { act });
   const vcpu = await vm.createVcpu({
     memory: space,
     vcpus: 1,
+    topology: ONE_CPU,
     bells: [wake],
     ports,
     clock: services.clock,

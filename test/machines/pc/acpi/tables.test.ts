@@ -14,7 +14,7 @@ import {
 } from "../../../../machines/pc/acpi/tables.ts";
 
 const FULL: AcpiOptions = {
-  cpus: 2,
+  apicIds: [0, 4],
   pciHoleStart: 0x0800_0000,
   hpet: true,
   fwCfg: true,
@@ -28,7 +28,7 @@ const FULL: AcpiOptions = {
 };
 const BARE: AcpiOptions = {
   ...FULL,
-  cpus: 1,
+  apicIds: [0],
   hpet: false,
   fwCfg: false,
   keyboard: false,
@@ -79,6 +79,12 @@ test("FACP: PM1 at 0x600, timer at 0x608, SCI 9, SMI commands only with SMM", ()
   assert.is(u32(place(BARE).tables.get("FACP")!, 48), 0);
 });
 
+test("FACP: more than eight CPUs need logical destinations in clusters", () => {
+  const apicIds = (count: number): AcpiOptions => ({ ...FULL, apicIds: Array.from({ length: count }, (_, i) => i) });
+  const clusters = (count: number): number => (u32(place(apicIds(count)).tables.get("FACP")!, 112) >> 18) & 1;
+  assert.equal([clusters(8), clusters(9)], [0, 1]);
+});
+
 test("APIC: a local APIC per CPU, one IO-APIC, overrides for IRQ 0, 5, 9, 10 and 11, NMI on LINT1", () => {
   const apic = place(FULL).tables.get("APIC")!;
   const entries: [number, number[]][] = [];
@@ -88,7 +94,7 @@ test("APIC: a local APIC per CPU, one IO-APIC, overrides for IRQ 0, 5, 9, 10 and
     entries.map(([type]) => type),
     [0, 0, 1, 2, 2, 2, 2, 2, 4],
   );
-  assert.equal(entries[1][1], [1, 1, 1, 0, 0, 0]);
+  assert.equal(entries[1][1], [1, 4, 1, 0, 0, 0], "the second CPU, with its APIC ID");
   assert.equal(entries[2][1], [0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
   assert.equal(entries[3][1], [0, 0, 2, 0, 0, 0, 0, 0]);
   assert.equal(entries[4][1], [0, 5, 5, 0, 0, 0, 0x0d, 0]);

@@ -1,10 +1,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { ONE_CPU } from "../../../../core/cpu-topology.ts";
 import { checksum } from "../../../../machines/pc/acpi/linker.ts";
 import { buildSmbios, parseUuid, placeAnchor } from "../../../../machines/pc/smbios/smbios.ts";
 
 const UUID = "00112233-4455-6677-8899-aabbccddeeff";
-const OPTIONS = { uuid: UUID, cpus: 2, ram: [{ base: 0, size: 128 * 2 ** 20 }] };
+const OPTIONS = { uuid: UUID, cpus: { ...ONE_CPU, sockets: 2 }, ram: [{ base: 0, size: 128 * 2 ** 20 }] };
 
 interface Parsed {
   type: number;
@@ -51,6 +52,15 @@ test("the structures of a two-processor machine, in order, with QEMU's handles",
   assert.equal(lengths, [27, 22, 48, 48, 23, 40, 31, 11, 4], "as section 7 has them for 2.8");
 });
 
+test("a processor is a socket, and counts its cores and threads", () => {
+  const cpus = { sockets: 1, dies: 2, cores: 3, threads: 2 };
+  const processors = parse(buildSmbios({ ...OPTIONS, cpus }).tables).filter(({ type }) => type === 4);
+  assert.is(processors.length, 1);
+  const { bytes } = processors[0];
+  assert.equal([...bytes.subarray(0x23, 0x26)], [6, 6, 12]);
+  assert.equal([...bytes.subarray(0x2a, 0x30)], [6, 0, 6, 0, 12, 0]);
+});
+
 test("system information: strings and UUID with little-endian fields", () => {
   const [system] = parse(buildSmbios({ ...OPTIONS, system: { serial: "S-1", family: "F" } }).tables);
   assert.equal(system.strings, ["QEMU", "Standard PC (i440FX + PIIX, 1996)", "pc-i440fx", "S-1", "F"]);
@@ -64,7 +74,7 @@ test("memory: 128 MiB in one DIMM, mapped to 0 to 128 MiB; large memories use th
   assert.is(view(4).getUint32(7, true), 128 * 1024);
   assert.is(view(5).getUint16(12, true), 128);
   assert.equal([view(6).getUint32(4, true), view(6).getUint32(8, true)], [0, 128 * 1024 - 1]);
-  const large = parse(buildSmbios({ cpus: 1, ram: [{ base: 2 ** 32, size: 2 ** 42 }] }).tables);
+  const large = parse(buildSmbios({ cpus: ONE_CPU, ram: [{ base: 2 ** 32, size: 2 ** 42 }] }).tables);
   const array = large.find(({ type }) => type === 16)!.bytes;
   assert.is(new DataView(array.buffer, array.byteOffset).getBigUint64(15, true), 2n ** 42n);
   assert.is(large.filter(({ type }) => type === 17).length, 256);
