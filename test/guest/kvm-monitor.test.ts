@@ -1,0 +1,135 @@
+// @timeout 240
+/**
+ * The monitor and a vCPU that is in the kernel: thousands of commands to guests that halt, compute, or do nothing but
+ * accesses. None may hang or be lost, and each is answered within 50 ms, times without a CPU on a busy host aside.
+ */
+
+import { writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { assemble } from "../tools/asm.ts";
+import { Conversation, endConversations } from "../tools/conversation.ts";
+import { ended, PROGRAM, scratch } from "../tools/guest.ts";
+import { kvmMissing } from "../tools/kvm.ts";
+import { runDelay } from "../tools/run-delay.ts";
+
+const files = scratch();
+const IMAGE_SIZE = 0x10000;
+const COUNTER = 0x500;
+const ROUNDS = 250;
+/** Every so many rounds it is looked at whether the guest runs and stands still when it should. */
+const LOOK = 25;
+const LIMIT_MS = 50;
+/** This many of a thousand answers may take longer. */
+const SLOW_PER_MILLE = 2;
+const PATIENCE_MS = 20_000;
+
+const count = `inc dword [${COUNTER}]`;
+const GUESTS: Readonly<Record<string, string>> = {
+  halts: "again: hlt\njmp again",
+  computes: `again: ${count}\njmp again`,
+  "reads a port": `again: in al, 0x61\n${count}\njmp again`,
+  "reads a register in memory": `mov ax, 0xa000\nmov es, ax\nagain: mov al, [es:0]\n${count}\njmp again`,
+};
+
+function firmware(name: string): string {
+  const { bytes, labels } = assemble(`bits 16
+    cli
+    xor ax, ax
+    mov ds, ax
+    mov ss, ax
+    mov sp, 0x7000
+    mov word [8], on_nmi
+    mov word [10], 0xf000
+    ${GUESTS[name]}
+    on_nmi: ${count}
+    iretw`);
+  assert.ok(labels.has("again"));
+  const image = new Uint8Array(IMAGE_SIZE);
+  image.set(bytes);
+  image.set([0xea, 0x00, 0x00, 0x00, 0xf0], IMAGE_SIZE - 16);
+  const file = files.path("firmware.bin");
+  writeFileSync(file, image);
+  return file;
+}
+
+class Monitor {
+  readonly guest: Conversation;
+  /** Milliseconds of each command: by the clock, and without the times when threads waited for a CPU. */
+  readonly times: { wall: number; net: number }[] = [];
+
+  constructor(guest: Conversation) {
+    this.guest = guest;
+  }
+
+  async command(line: string): Promise<string> {
+    const { guest } = this;
+    const waited = (): number => runDelay(guest.child.pid!) + runDelay(process.pid);
+    const before = waited();
+    const from = guest.stdout.length;
+    const started = performance.now();
+    guest.type(`${line}\n`);
+    await guest.expect("(qemu) ", PATIENCE_MS);
+    const wall = performance.now() - started;
+    this.times.push({ wall, net: wall - (waited() - before) });
+    return guest.stdout.slice(from);
+  }
+
+  async counter(): Promise<string> {
+    return /: (0x\w+)/.exec(await this.command(`xp/1xw ${COUNTER}`))?.[1] ?? "no answer";
+  }
+
+  /** Waits until the counter is not `old`. */
+  async moved(old: string): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS;
+    while ((await this.counter()) === old) assert.ok(Date.now() < deadline, "the guest does not go on");
+  }
+
+  /** The median and the longest. */
+  summary(): string {
+    const sorted = this.times.map(({ wall }) => wall).sort((a, b) => a - b);
+    const [median, longest] = [sorted[sorted.length >> 1], sorted.at(-1)!];
+    return `${sorted.length} commands, median ${median.toFixed(1)} ms, longest ${longest.toFixed(1)} ms`;
+  }
+}
+
+const reason = await kvmMissing();
+if (reason !== undefined) {
+  test.skip(`without KVM: ${reason}`, () => {});
+} else {
+  for (const name of Object.keys(GUESTS)) {
+    test(`a guest that ${name}`, async () => {
+      const options = ["-nodefaults", "-display", "none", "-m", "16", "-device", "VGA", "-monitor", "stdio"];
+      const args = [PROGRAM, "-accel", "kvm", ...options, "-bios", firmware(name)];
+      const monitor = new Monitor(new Conversation(process.execPath, args));
+      await monitor.guest.expect("(qemu) ", PATIENCE_MS);
+      // The prompt is there before the machine is.
+      await monitor.command("info status");
+      monitor.times.length = 0;
+      for (let round = 1; round <= ROUNDS; round++) {
+        await monitor.command("stop");
+        if (round % LOOK === 0) {
+          const old = await monitor.counter();
+          assert.match(await monitor.command("info status"), /VM status: paused/);
+          assert.is(await monitor.counter(), old);
+          await monitor.command("cont");
+          if (name === "halts") await monitor.command("nmi");
+          await monitor.moved(old);
+        } else await monitor.command("cont");
+        await monitor.command("info registers");
+        await monitor.command("system_reset");
+      }
+      monitor.guest.type("quit\n");
+      assert.is((await ended(monitor.guest, 20)).status, 0);
+      process.stdout.write(`${name}: ${monitor.summary()}\n`);
+      const slow = monitor.times.filter(({ net }) => net > LIMIT_MS);
+      assert.ok(slow.length * 1000 <= monitor.times.length * SLOW_PER_MILLE, JSON.stringify(slow));
+    });
+  }
+}
+
+test.after(() => {
+  endConversations();
+  files.remove();
+});
+test.run();
