@@ -72,8 +72,9 @@ export interface DeviceType {
   /**
    * Which threads of a machine with several run the device's code. "owned" (the default): the machine's thread alone, and
    * a CPU in another thread waits for it. "shared": whichever thread touches it, one at a time, each through an instance of
-   * its own. For that all state that changes is in the arena, mappings stay where `create` put them, and the device's
-   * work is done in what it maps, its timers and what it connects to its channel.
+   * its own. For that all state that changes is in the arena, `create` changes none of it (`reset` does, in the
+   * machine's thread), mappings stay where `create` put them, and the device's work is done in what it maps, its timers
+   * and what it connects to its channel.
    */
   readonly placement?: "shared" | "owned";
   create(context: DeviceContext, properties: Properties): Device;

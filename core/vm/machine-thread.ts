@@ -94,7 +94,7 @@ class MachineThread {
         services: {
           arena,
           clock: this.#clock,
-          wallClock: wallClock(options.rtc, this.#clock),
+          wallClock: wallClock(options.rtc, this.#clock, this.#plan.started),
           machine: this.#control,
           input: this.#input,
           chardev: (id) => this.#chardev(id),

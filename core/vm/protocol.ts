@@ -11,6 +11,7 @@ import type { LogPlan } from "../log.ts";
 import type { MachineOptions } from "../options/machine-options.ts";
 import type { ForeignPlan } from "../plugin/foreign.ts";
 import type { MailboxPlan } from "../thread/mailbox.ts";
+import type { StartTime } from "./wall-clock.ts";
 
 /** Everything the machine's thread starts from: plain data and shared memory, fit for another thread. */
 export interface MachinePlan {
@@ -20,6 +21,7 @@ export interface MachinePlan {
   readonly chars: readonly RemoteCharPlan[];
   readonly blocks: readonly { readonly id: string; readonly plan: RemoteBlockPlan }[];
   readonly log: LogPlan;
+  readonly started: StartTime;
   readonly plugins: readonly ForeignPlan[];
 }
 

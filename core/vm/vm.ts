@@ -28,6 +28,7 @@ import type { PluginHost } from "../plugin/host.ts";
 import { Doorbell } from "../thread/doorbell.ts";
 import { createMailboxPlan, type Json, Mailbox, type Message } from "../thread/mailbox.ts";
 import { type MachineNotes, type MachinePlan, RESERVED_MEMORY, type RunState, WAKE_SECTION_SIZE } from "./protocol.ts";
+import { startTime } from "./wall-clock.ts";
 
 /** How long the machine's thread may take to notice that it has to end, before it is ended by force. */
 const END_TIMEOUT_MS = 2000;
@@ -100,6 +101,7 @@ export class Vm {
       chars: [],
       blocks: [],
       log: openLog(line.io.log.items, line.io.log.file),
+      started: startTime(),
       plugins: line.plugins,
     };
     this.ended = new Promise((resolve) => {

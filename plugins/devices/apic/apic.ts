@@ -72,8 +72,6 @@ export class LocalApic implements Device, LocalApicChip, LocalApicPort, ApicAgen
     );
     this.lint = [irqLine((level) => this.#setLint(0, level)), irqLine((level) => this.#setLint(1, level))];
     options.bus.add(this);
-    this.#resetBase();
-    this.#resetRegisters();
   }
 
   /** Connects the CPU, and the 8259 pair that answers for external interrupts. */

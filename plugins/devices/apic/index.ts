@@ -16,6 +16,7 @@ export const APIC: DeviceType = {
     "phys-bits": { type: "uint32", default: 40 },
   },
   userCreatable: false,
+  placement: "shared",
   create(context, properties) {
     const bus = context.board?.apicBus;
     if (!bus) throw new QemuError("apic-board", "apic needs the board's interrupt message bus");

@@ -9,10 +9,15 @@
 import type { IoRegion } from "../../../core/bus/io.ts";
 import type { CharPort } from "../../../core/char/port.ts";
 import type { Device } from "../../../core/device.ts";
+import { array, defineState, type State, type StateArena, u8, u32 } from "../../../core/state/state.ts";
 
 const BACKLOG = 65_536;
 
+const DEBUGCON_STATE = defineState("isa-debugcon", 1, {}, { unsaved: { backlog: array(u8, BACKLOG), waiting: u32 } });
+
 export interface DebugconOptions {
+  readonly name: string;
+  readonly arena: StateArena;
   readonly chardev: CharPort;
   /** What the port reads. */
   readonly readback: number;
@@ -21,11 +26,11 @@ export interface DebugconOptions {
 export class Debugcon implements Device {
   readonly io: IoRegion;
   readonly #chardev: CharPort;
-  readonly #backlog = new Uint8Array(BACKLOG);
+  readonly #s: State<typeof DEBUGCON_STATE>;
   readonly #byte = new Uint8Array(1);
-  #waiting = 0;
 
-  constructor({ chardev, readback }: DebugconOptions) {
+  constructor({ name, arena, chardev, readback }: DebugconOptions) {
+    this.#s = arena.attach(name, DEBUGCON_STATE);
     this.#chardev = chardev;
     this.io = {
       name: "isa-debugcon",
@@ -39,17 +44,19 @@ export class Debugcon implements Device {
   reset(): void {}
 
   #put(value: number): void {
-    if (this.#waiting === 0) {
+    const s = this.#s;
+    if (s.waiting === 0) {
       this.#byte[0] = value;
       if (this.#chardev.write(this.#byte) === 1) return;
     }
-    if (this.#waiting < BACKLOG) this.#backlog[this.#waiting++] = value;
+    if (s.waiting < BACKLOG) s.backlog[s.waiting++] = value;
   }
 
   #drain(): void {
-    if (this.#waiting === 0) return;
-    const taken = this.#chardev.write(this.#backlog.subarray(0, this.#waiting));
-    this.#backlog.copyWithin(0, taken, this.#waiting);
-    this.#waiting -= taken;
+    const { backlog, waiting } = this.#s;
+    if (waiting === 0) return;
+    const taken = this.#chardev.write(backlog.subarray(0, waiting));
+    backlog.copyWithin(0, taken, waiting);
+    this.#s.waiting = waiting - taken;
   }
 }

@@ -14,8 +14,11 @@ export const ISA_DEBUGCON: DeviceType = {
     chardev: { type: "chardev", description: "ID of a chardev to use as a backend" },
   },
   userCreatable: true,
+  placement: "shared",
   create(context, properties) {
     const device = new Debugcon({
+      name: context.name,
+      arena: context.arena,
       chardev: context.chardev(properties["chardev"] as string | undefined),
       readback: Number(properties["readback"] ?? 0xe9) & 0xff,
     });

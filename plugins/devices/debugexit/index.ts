@@ -14,6 +14,7 @@ export const ISA_DEBUG_EXIT: DeviceType = {
     iosize: { type: "uint32", default: 2 },
   },
   userCreatable: true,
+  placement: "shared",
   create(context, properties) {
     const base = Number(properties["iobase"] ?? 0x501);
     const size = Number(properties["iosize"] ?? 2);

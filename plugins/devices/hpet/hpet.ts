@@ -109,7 +109,6 @@ export class Hpet implements Device {
         },
       },
     };
-    this.#clear();
   }
 
   reset(): void {

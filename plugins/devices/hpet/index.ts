@@ -16,6 +16,7 @@ export const HPET: DeviceType = {
     "hpet-intcap": { type: "uint32", description: "Inputs of the I/O APIC a timer can be routed to", default: 4 },
   },
   userCreatable: false,
+  placement: "shared",
   create(context, properties) {
     const { board } = context;
     const hpet = new Hpet({

@@ -11,6 +11,7 @@ export const ISA_PIT: DeviceType = {
   description: "8254 interval timer",
   properties: { iobase: { type: "uint16", default: 0x40 } },
   userCreatable: false,
+  placement: "shared",
   create(context, properties) {
     const { name, arena, clock } = context;
     const pit = new I8254({ name, arena, clock, irq: context.isaIrq(0) });

@@ -12,6 +12,7 @@ export const ISA_I8259: DeviceType = {
   description: "8259A interrupt controllers",
   properties: {},
   userCreatable: false,
+  placement: "shared",
   create(context) {
     const intr = context.board?.intr;
     if (!intr) throw new QemuError("i8259-board", "isa-i8259 needs a board that wires its INTR output");

@@ -14,6 +14,7 @@ export const IOAPIC: DeviceType = {
   description: "I/O APIC",
   properties: {},
   userCreatable: false,
+  placement: "shared",
   create(context) {
     const bus = context.board?.apicBus;
     if (!bus) throw new QemuError("ioapic-board", "ioapic needs the board's interrupt message bus");

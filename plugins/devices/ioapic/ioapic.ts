@@ -70,7 +70,6 @@ export class Ioapic implements Device, IoApic {
         },
       },
     };
-    this.reset();
   }
 
   reset(): void {

@@ -14,6 +14,7 @@ export const MC146818RTC: DeviceType = {
     irq: { type: "uint8", default: 8 },
   },
   userCreatable: false,
+  placement: "shared",
   create(context, properties) {
     const { name, arena, clock, wallClock } = context;
     const rtc = new Mc146818({

@@ -12,6 +12,7 @@ export const ISA_PCSPK: DeviceType = {
   description: "PC speaker port",
   properties: { iobase: { type: "uint16", default: 0x61 } },
   userCreatable: false,
+  placement: "shared",
   create(context, properties) {
     const timer = context.board?.speakerTimer;
     if (!timer) throw new QemuError("pcspk-board", "isa-pcspk needs a board with an interval timer");

@@ -15,6 +15,7 @@ export const PVPANIC: DeviceType = {
     events: { type: "uint8", default: DEFAULT_EVENTS, description: "1 panicked, 2 crash loaded, 4 shutdown" },
   },
   userCreatable: true,
+  placement: "shared",
   create(context, properties) {
     const device = new Pvpanic({
       events: Number(properties["events"] ?? DEFAULT_EVENTS) & 0xff,

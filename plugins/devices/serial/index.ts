@@ -1,9 +1,9 @@
 /** Plugin: ISA serial ports. */
 
-import type { PortSpace } from "../../../core/bus/io.ts";
 import type { DeviceType } from "../../../core/device.ts";
 import { QemuError } from "../../../core/errors.ts";
 import type { Plugin } from "../../../core/plugin/plugin.ts";
+import type { StateArena } from "../../../core/state/state.ts";
 import { Serial } from "./serial.ts";
 
 /** COM1 to COM4. */
@@ -15,7 +15,7 @@ const PORTS = [
 ] as const;
 
 /** How many ports each machine has got so far: the next one's index by default. */
-const counts = new WeakMap<PortSpace, number>();
+const counts = new WeakMap<StateArena, number>();
 
 export const ISA_SERIAL: DeviceType = {
   name: "isa-serial",
@@ -28,16 +28,17 @@ export const ISA_SERIAL: DeviceType = {
     chardev: { type: "chardev", description: "ID of a chardev to use as a backend" },
   },
   userCreatable: true,
+  placement: "shared",
   create(context, properties) {
     const { name, arena, clock, ports } = context;
-    const next = counts.get(ports) ?? 0;
+    const next = counts.get(arena) ?? 0;
     const index = Number(properties["index"] ?? next);
     if (index >= PORTS.length) {
       throw new QemuError("isa-serial-index", `Max. supported number of ISA serial ports is ${PORTS.length}.`, {
         context: { device: name },
       });
     }
-    counts.set(ports, Math.max(next, index + 1));
+    counts.set(arena, Math.max(next, index + 1));
     const irq = Number(properties["irq"] ?? PORTS[index].irq);
     if (irq > 15) throw new QemuError("isa-irq", `isa-serial: irq ${irq} is not an ISA interrupt (0 to 15)`);
     const chardev = context.chardev(properties["chardev"] as string | undefined);

@@ -77,8 +77,11 @@ async function setUp() {
     addDisplay: (source) => seen.displays.push(source),
     guestError() {},
   };
-  const create = <T>(name: string, board?: BoardPorts, properties = {}): T & Device =>
-    host.lookup("device", name)!.create({ ...context, name, board }, properties) as T & Device;
+  const create = <T>(name: string, board?: BoardPorts, properties = {}): T & Device => {
+    const device = host.lookup("device", name)!.create({ ...context, name, board }, properties) as T & Device;
+    device.reset();
+    return device;
+  };
   const apic = create<LocalApic>("apic", { apicBus });
   apic.connect(
     {

@@ -48,7 +48,7 @@ class Board {
   readonly irqs: number[] = [];
   readonly exits: number[] = [];
   readonly host = new PluginHost();
-  readonly #arena = StateArena.create();
+  readonly #arena = StateArena.create(1 << 18);
   #count = 0;
 
   async create(name: string, properties: Properties = {}, board: BoardPorts | undefined = BOARD) {

@@ -38,6 +38,7 @@ function setUp(count = 1) {
       },
       { acknowledge: () => seen.external },
     );
+    apic.reset();
     return { apic, seen };
   });
   const read = (offset: number, size: AccessSize = 4): number => readRegion(bus.io, offset, size);

@@ -41,6 +41,7 @@ function setUp(clock = new ManualClock()) {
     routes: 0xff0004,
     legacyReplacement: line("legacy"),
   });
+  hpet.reset();
   const read = (offset: number): number => readRegion(hpet.io, offset, 4);
   const write = (offset: number, value: number): void => writeRegion(hpet.io, offset, value, 4);
   return { arena, clock, hpet, read, write, edges, levels };

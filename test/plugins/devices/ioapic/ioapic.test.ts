@@ -10,6 +10,7 @@ function setUp() {
   const arena = StateArena.create();
   const sent: InterruptMessage[] = [];
   const ioapic = new Ioapic({ name: "ioapic", arena, deliver: (message) => sent.push(message) });
+  ioapic.reset();
   const read = (index: number): number => {
     writeRegion(ioapic.io, 0, index, 4);
     return readRegion(ioapic.io, 0x10, 4);
