@@ -31,6 +31,19 @@ export const SIZES = {
   kvm_debugregs: 128,
   kvm_xsave: 4096,
   kvm_xcrs: 392,
+  kvm_irq_level: 8,
+  kvm_irqchip: 520,
+  kvm_pit_config: 64,
+  kvm_pit_state2: 112,
+  kvm_pit_channel_state: 24,
+  kvm_reinject_control: 8,
+  kvm_irq_routing: 8,
+  kvm_irq_routing_entry: 48,
+  kvm_msi: 32,
+  kvm_lapic_state: 1024,
+  kvm_mp_state: 4,
+  kvm_clock_data: 48,
+  kvm_enable_cap: 104,
 } as const;
 
 const none = (number: number): number => request(0, number, 0);
@@ -47,6 +60,15 @@ export const KVM_CREATE_VCPU = none(0x41);
 export const KVM_SET_USER_MEMORY_REGION = takes(0x46, "kvm_userspace_memory_region");
 export const KVM_SET_TSS_ADDR = none(0x47);
 export const KVM_SET_IDENTITY_MAP_ADDR = request(WRITE, 0x48, 8);
+export const KVM_CREATE_IRQCHIP = none(0x60);
+export const KVM_IRQ_LINE = takes(0x61, "kvm_irq_level");
+export const KVM_GET_IRQCHIP = both(0x62, "kvm_irqchip");
+export const KVM_SET_IRQCHIP = gives(0x63, "kvm_irqchip");
+export const KVM_SET_GSI_ROUTING = takes(0x6a, "kvm_irq_routing");
+export const KVM_REINJECT_CONTROL = none(0x71);
+export const KVM_CREATE_PIT2 = takes(0x77, "kvm_pit_config");
+export const KVM_SET_CLOCK = takes(0x7b, "kvm_clock_data");
+export const KVM_GET_CLOCK = gives(0x7c, "kvm_clock_data");
 export const KVM_RUN = none(0x80);
 export const KVM_GET_REGS = gives(0x81, "kvm_regs");
 export const KVM_SET_REGS = takes(0x82, "kvm_regs");
@@ -57,8 +79,16 @@ export const KVM_INTERRUPT = takes(0x86, "kvm_interrupt");
 export const KVM_GET_MSRS = both(0x88, "kvm_msrs");
 export const KVM_SET_MSRS = takes(0x89, "kvm_msrs");
 export const KVM_SET_SIGNAL_MASK = takes(0x8b, "kvm_signal_mask");
+export const KVM_GET_LAPIC = gives(0x8e, "kvm_lapic_state");
+export const KVM_SET_LAPIC = takes(0x8f, "kvm_lapic_state");
 export const KVM_SET_CPUID2 = takes(0x90, "kvm_cpuid2");
+export const KVM_GET_MP_STATE = gives(0x98, "kvm_mp_state");
+export const KVM_SET_MP_STATE = takes(0x99, "kvm_mp_state");
 export const KVM_NMI = none(0x9a);
+export const KVM_GET_PIT2 = gives(0x9f, "kvm_pit_state2");
+export const KVM_SET_PIT2 = takes(0xa0, "kvm_pit_state2");
+export const KVM_ENABLE_CAP = takes(0xa3, "kvm_enable_cap");
+export const KVM_SIGNAL_MSI = takes(0xa5, "kvm_msi");
 export const KVM_GET_VCPU_EVENTS = gives(0x9f, "kvm_vcpu_events");
 export const KVM_SET_VCPU_EVENTS = takes(0xa0, "kvm_vcpu_events");
 export const KVM_GET_DEBUGREGS = gives(0xa1, "kvm_debugregs");
@@ -85,6 +115,18 @@ export const KVM_CAP_SET_IDENTITY_MAP_ADDR = 37;
 export const KVM_CAP_XCRS = 56;
 export const KVM_CAP_NR_MEMSLOTS = 10;
 export const KVM_CAP_MAX_VCPUS = 66;
+export const KVM_CAP_ADJUST_CLOCK = 39;
+export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
+export const KVM_CAP_SPLIT_IRQCHIP = 121;
+/** What the interrupt controllers in the kernel need, by name. */
+export const IRQCHIP_CAPABILITIES = {
+  KVM_CAP_IRQCHIP: 0,
+  KVM_CAP_MP_STATE: 14,
+  KVM_CAP_IRQ_ROUTING: 25,
+  KVM_CAP_PIT2: 33,
+  KVM_CAP_PIT_STATE2: 35,
+  KVM_CAP_SIGNAL_MSI: 77,
+} as const;
 
 export const KVM_MEM_READONLY = 2;
 export const CPUID_SIGNIFICANT_INDEX = 1;
@@ -115,6 +157,8 @@ export const RUN = {
   internal_suberror: 32,
   internal_ndata: 36,
   internal_data: 40,
+  /** KVM_EXIT_IOAPIC_EOI. */
+  eoi_vector: 32,
 } as const;
 
 export const EXIT = {
@@ -128,6 +172,7 @@ export const EXIT = {
   INTR: 10,
   SET_TPR: 11,
   INTERNAL_ERROR: 17,
+  IOAPIC_EOI: 26,
 } as const;
 
 export const INTERNAL_ERROR_EMULATION = 1;
@@ -192,3 +237,61 @@ export const XSAVE = { fcw: 0, fsw: 2, ftw: 4, mxcsr: 24, st: 32, xmm: 160 } as 
 
 /** struct kvm_translation. */
 export const TRANSLATION = { linear_address: 0, physical_address: 8, valid: 16 } as const;
+
+/** struct kvm_mp_state. */
+export const MP_STATE = { RUNNABLE: 0, UNINITIALIZED: 1, INIT_RECEIVED: 2, HALTED: 3 } as const;
+
+/** The chips of KVM_GET_IRQCHIP, and where a chip's registers are in struct kvm_irqchip. */
+export const IRQCHIP = { PIC_MASTER: 0, PIC_SLAVE: 1, IOAPIC: 2 } as const;
+export const IRQCHIP_REGISTERS = 8;
+
+/** struct kvm_pic_state: bytes. */
+export const PIC_STATE = {
+  last_irr: 0,
+  irr: 1,
+  imr: 2,
+  isr: 3,
+  priority_add: 4,
+  irq_base: 5,
+  read_reg_select: 6,
+  poll: 7,
+  special_mask: 8,
+  init_state: 9,
+  auto_eoi: 10,
+  rotate_on_auto_eoi: 11,
+  special_fully_nested_mode: 12,
+  init4: 13,
+  elcr: 14,
+  elcr_mask: 15,
+} as const;
+
+/** struct kvm_ioapic_state. */
+export const IOAPIC_STATE = { base_address: 0, ioregsel: 8, id: 12, irr: 16, redirtbl: 24 } as const;
+
+/** struct kvm_pit_channel_state. */
+export const PIT_CHANNEL = {
+  count: 0,
+  latched_count: 4,
+  count_latched: 6,
+  status_latched: 7,
+  status: 8,
+  read_state: 9,
+  write_state: 10,
+  write_latch: 11,
+  rw_mode: 12,
+  mode: 13,
+  bcd: 14,
+  gate: 15,
+  count_load_time: 16,
+} as const;
+/** Flags of struct kvm_pit_state2, after the channels. */
+export const PIT_FLAGS = 72;
+export const PIT_FLAGS_HPET_LEGACY = 1;
+
+/** struct kvm_irq_routing_entry, and its types. */
+export const ROUTE = { gsi: 0, type: 4, irqchip: 16, pin: 20, address_lo: 16, address_hi: 20, data: 24 } as const;
+export const ROUTE_IRQCHIP = 1;
+export const ROUTE_MSI = 2;
+
+/** struct kvm_clock_data. */
+export const CLOCK = { clock: 0, flags: 8 } as const;

@@ -18,7 +18,7 @@ const EXTENDED = 0x80000000;
 /** Bits of leaf 0x40000001: kvmclock's MSRs, and that its counters agree. The others need the kernel's APIC, or help none. */
 const PARAVIRTUAL = (1 << 3) | (1 << 24);
 const SIGNATURE = "KVMKVMKVM\0\0\0";
-/** Their registers are in the local APIC, which is ours and has no part in the kernel's MSRs. */
+/** Their registers are in the local APIC: ours has no part in the kernel's MSRs. */
 const NOT_WITHOUT_KERNEL_APIC = ["x2apic", "tsc-deadline"];
 /** Leaves that have subleaves. */
 const SUBLEAVES: Readonly<Record<number, number>> = { 4: 4, 7: 1, 11: 3, 13: 2, 31: 4 };
@@ -76,16 +76,18 @@ export function encodeCpuid(entries: readonly CpuidEntry[]): DataView {
   return view;
 }
 
-/** The bits of the words that the host has, but for what needs an interrupt controller in the kernel. */
-function hostWords(supported: readonly CpuidEntry[]): number[] {
+/** The bits of the words that the host has,. */
+function hostWords(supported: readonly CpuidEntry[], { kernelApic, tscDeadline }: ApicPlace): number[] {
   const byKey = new Map(supported.map((entry) => [keyOf(entry.leaf, entry.subleaf), entry.registers]));
   const words = WORD_PLACES.map(([leaf, subleaf, register]) => byKey.get(keyOf(leaf, subleaf))?.[register] ?? 0);
-  for (const name of NOT_WITHOUT_KERNEL_APIC) {
-    const [word, bit] = FEATURES[name as keyof typeof FEATURES];
-    words[word] &= ~(1 << bit);
-  }
-  const [word, bit] = FEATURES.hypervisor;
-  words[word] |= 1 << bit;
+  const set = (name: keyof typeof FEATURES, on: boolean): void => {
+    const [word, bit] = FEATURES[name];
+    words[word] = on ? words[word] | (1 << bit) : words[word] & ~(1 << bit);
+  };
+  if (!kernelApic) set("x2apic", false);
+  // The kernel tells by a capability only.
+  set("tsc-deadline", kernelApic && tscDeadline);
+  set("hypervisor", true);
   return words;
 }
 
@@ -123,6 +125,12 @@ export function cpuModels(): { name: string; description: string }[] {
   ];
 }
 
+/** Where the local APIC is, and whether the kernel's has a TSC deadline. */
+export interface ApicPlace {
+  readonly kernelApic: boolean;
+  readonly tscDeadline: boolean;
+}
+
 export interface VcpuCpuid {
   readonly entries: readonly CpuidEntry[];
   /** CPUID(1).EAX. */
@@ -135,10 +143,11 @@ export interface VcpuCpuid {
 export function vcpuCpuid(
   text: string,
   supported: readonly CpuidEntry[],
+  apic: ApicPlace,
   topology: CpuTopology = ONE_CPU,
   index = 0,
 ): VcpuCpuid {
-  const words = hostWords(supported);
+  const words = hostWords(supported, apic);
   const host = hostRow(supported, words);
   const source: ModelSource = {
     models: [...CPU_MODELS, host, { ...host, name: "max" }],

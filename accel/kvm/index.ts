@@ -3,7 +3,7 @@
 import type { Accelerator } from "../../core/accel.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { cpuModels } from "./cpuid.ts";
-import { checkProperties, KVM_PROPERTIES } from "./properties.ts";
+import { KVM_PROPERTIES } from "./properties.ts";
 
 const KVM: Accelerator = {
   name: "kvm",
@@ -12,8 +12,14 @@ const KVM: Accelerator = {
   smm: false,
   properties: KVM_PROPERTIES,
   async checkHost(properties) {
-    checkProperties(properties);
-    (await (await import("./system.ts")).openKvm()).close();
+    const { openKvm } = await import("./system.ts");
+    const { irqchipMode } = await import("./irqchip.ts");
+    const system = await openKvm();
+    try {
+      irqchipMode(system, properties);
+    } finally {
+      system.close();
+    }
   },
   attachVm: async (environment, handle) => (await import("./vm.ts")).KvmVm.attach(environment, handle),
   createVm: async (environment, properties) => (await import("./vm.ts")).KvmVm.create(environment, properties),

@@ -1,22 +1,11 @@
 /** What `-accel kvm,...` sets. */
 
-import type { Properties, PropertySpecs } from "../../core/device.ts";
-import { QemuError } from "../../core/errors.ts";
+import type { PropertySpecs } from "../../core/device.ts";
 
 export const KVM_PROPERTIES: PropertySpecs = {
   "kernel-irqchip": {
     type: "str",
     values: ["on", "off", "split"],
-    default: "off",
-    description: "interrupt controllers in the kernel: off",
+    description: "Configure KVM in-kernel irqchip",
   },
 };
-
-/** @throws QemuError for what this accelerator does not have. */
-export function checkProperties(properties: Properties): void {
-  const irqchip = properties["kernel-irqchip"];
-  if (irqchip === "off") return;
-  throw new QemuError("unsupported", `kvm: kernel-irqchip=${irqchip} is not supported`, {
-    hint: "the machine has its own interrupt controllers: kernel-irqchip=off",
-  });
-}

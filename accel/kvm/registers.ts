@@ -67,7 +67,7 @@ export class VcpuRegisters {
     this.#fd = fd;
     const xcr = block("xcrs", abi.KVM_GET_XCRS, abi.KVM_SET_XCRS, SIZES.kvm_xcrs);
     this.#blocks = [this.#sregs, this.#regs, ...(xcrs ? [xcr] : []), this.#xsave, this.#debug, this.#events];
-    this.#msrs = MSRS.filter((index) => this.#readMsr(index) !== undefined);
+    this.#msrs = MSRS.filter((index) => this.readMsr(index) !== undefined);
     this.#powerUp = this.save();
   }
 
@@ -99,7 +99,7 @@ export class VcpuRegisters {
       this.fetch(part);
       return [part.name, Buffer.from(part.bytes).toString("hex")] as const;
     });
-    const msrs = this.#msrs.map((index) => [index, `0x${(this.#readMsr(index) ?? 0n).toString(16)}`]);
+    const msrs = this.#msrs.map((index) => [index, `0x${(this.readMsr(index) ?? 0n).toString(16)}`]);
     return { ...Object.fromEntries(blocks), msrs };
   }
 
@@ -116,7 +116,7 @@ export class VcpuRegisters {
     });
     for (const part of this.#blocks) this.#read(part, fields);
     for (const part of this.#blocks) this.#put(part);
-    for (const [index, value] of values) this.#writeMsr(index, value);
+    for (const [index, value] of values) this.writeMsr(index, value);
   }
 
   setRegisters(registers: CpuRegisters): void {
@@ -157,6 +157,11 @@ export class VcpuRegisters {
 
   get apicBase(): bigint {
     return u64(this.fetch(this.#sregs), SREGS.apic_base);
+  }
+
+  setApicBase(value: bigint): void {
+    this.fetch(this.#sregs).setBigUint64(SREGS.apic_base, value, true);
+    this.#put(this.#sregs);
   }
 
   /** All that `info registers` shows. */
@@ -232,12 +237,12 @@ export class VcpuRegisters {
     return view;
   }
 
-  #readMsr(index: number): bigint | undefined {
+  readMsr(index: number): bigint | undefined {
     const view = this.#msr(index, 0n);
     return this.#library.ioctlWith(this.#fd, KVM_GET_MSRS, view) === 1 ? u64(view, SIZES.kvm_msrs + 8) : undefined;
   }
 
-  #writeMsr(index: number, value: bigint): void {
+  writeMsr(index: number, value: bigint): void {
     if (this.#library.ioctlWith(this.#fd, KVM_SET_MSRS, this.#msr(index, value)) === 1) return;
     throw new QemuError("kvm", `error: failed to set MSR 0x${index.toString(16)} to 0x${value.toString(16)}`);
   }

@@ -1,5 +1,6 @@
 /** /dev/kvm: whether this host has what we need, and its virtual machines. */
 
+import { existsSync } from "node:fs";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import * as abi from "./abi.ts";
 import { KvmLibrary } from "./libc.ts";
@@ -36,6 +37,12 @@ export async function openKvm(): Promise<KvmSystem> {
     library.close(fd);
     throw error;
   }
+}
+
+/** Whether the host's kernel emulates guests: neither of the modules for virtualization by the CPU is there. */
+export function emulatesGuests(): boolean {
+  const [common, ...hardware] = ["kvm", "kvm_intel", "kvm_amd"].map((name) => existsSync(`/sys/module/${name}`));
+  return common && !hardware.includes(true);
 }
 
 export class KvmSystem {

@@ -1,5 +1,5 @@
 /**
- * One x86 CPU run by the kernel's KVM, with our interrupt controllers: enters the guest, does the port and memory
+ * One x86 CPU run by the kernel's KVM, with our interrupt controllers or its own: enters the guest, does the port and memory
  * accesses that it comes back with, and hands interrupts over.
  *
  * Invariants:
@@ -13,6 +13,7 @@
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
+import { apicIdOf } from "../../core/cpu-topology.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { SavedState } from "../../core/state/state.ts";
 import { dumpRegisters } from "../x86/dump.ts";
@@ -20,7 +21,9 @@ import { describeMappings, describeTlb } from "../x86/page-tables.ts";
 import * as abi from "./abi.ts";
 import { encodeCpuid, supportedCpuid, type VcpuCpuid, vcpuCpuid } from "./cpuid.ts";
 import { explainExit, showCode } from "./exits.ts";
+import type { KernelIrqchip } from "./irqchip.ts";
 import type { KvmLibrary } from "./libc.ts";
+import { KernelLocalApic } from "./local-apic.ts";
 import { savedVcpu, VcpuRegisters } from "./registers.ts";
 import type { KvmVm } from "./vm.ts";
 import { Waker } from "./waker.ts";
@@ -44,6 +47,9 @@ export class KvmVcpu implements Vcpu {
   readonly #words: VcpuWords;
   /** In the thread that runs it. */
   readonly #waker: Waker | undefined;
+  readonly #irqchip: KernelIrqchip | undefined;
+  /** Its local APIC, where that is in the kernel. */
+  readonly #localApic: KernelLocalApic | undefined;
   readonly #interrupt = new DataView(new ArrayBuffer(abi.SIZES.kvm_interrupt));
   readonly #counts = { port: 0, mmio: 0, window: 0, halt: 0, signal: 0, other: 0 };
   #interrupts = 0;
@@ -55,7 +61,7 @@ export class KvmVcpu implements Vcpu {
   #apicBase: bigint;
 
   constructor(environment: VcpuEnvironment, vm: KvmVm) {
-    const { index } = environment;
+    const { index, topology } = environment;
     this.#environment = environment;
     const { library } = vm.system;
     const { system } = vm;
@@ -64,7 +70,9 @@ export class KvmVcpu implements Vcpu {
     this.#fd = vm.vcpu(index);
     const size = library.check("KVM_GET_VCPU_MMAP_SIZE", library.ioctl(system.fd, abi.KVM_GET_VCPU_MMAP_SIZE));
     this.#run = new DataView(library.map(this.#fd, size));
-    this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system), environment.topology, index);
+    const tscDeadline = system.capability(abi.KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+    const apic = { kernelApic: vm.irqchip !== undefined, tscDeadline };
+    this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system), apic, topology, index);
     if (!vm.attached) {
       if (index === 0) for (const text of this.#cpuid.warnings) environment.log?.print(`qemu-next: warning: ${text}`);
       const entries = encodeCpuid(this.#cpuid.entries);
@@ -72,6 +80,11 @@ export class KvmVcpu implements Vcpu {
     }
     this.#registers = new VcpuRegisters(library, this.#fd, system.capability(abi.KVM_CAP_XCRS) > 0);
     this.#apicBase = this.#registers.apicBase;
+    this.#irqchip = vm.irqchip;
+    if (vm.irqchip) {
+      const device = vm.apics[apicIdOf(topology, index)];
+      this.#localApic = new KernelLocalApic(library, this.#fd, device, this.#registers, environment.clock);
+    }
     const runsHere = vm.attached || index === 0;
     this.#waker = runsHere ? new Waker(library, this.#fd, this.#words, environment.clock, index === 0) : undefined;
   }
@@ -107,6 +120,8 @@ export class KvmVcpu implements Vcpu {
   }
 
   hasWork(): boolean {
+    // Waiting is a part of running then.
+    if (this.#localApic) return true;
     const { pending } = this.#words;
     if (this.#words.flag(WAITING)) return (pending & (INIT | STARTUP)) !== 0;
     if ((pending & (NMI | INIT)) !== 0) return true;
@@ -118,8 +133,9 @@ export class KvmVcpu implements Vcpu {
   /** The bootstrap processor starts, the others wait for a startup IPI. */
   reset(): void {
     this.#words.clear(NMI | INIT | STARTUP);
-    this.#words.setFlag(WAITING, this.#environment.index !== 0);
+    this.#words.setFlag(WAITING, this.#environment.index !== 0 && !this.#localApic);
     this.#registers.reset(this.#cpuid.signature);
+    this.#localApic?.reset();
     this.#changed(false);
   }
 
@@ -129,11 +145,12 @@ export class KvmVcpu implements Vcpu {
   }
 
   save(): SavedState {
+    this.#localApic?.save();
     const { pending } = this.#words;
     return savedVcpu({
       ...this.#registers.save(),
-      halted: this.#words.flag(HALTED),
-      waiting: this.#words.flag(WAITING),
+      halted: this.#halted,
+      waiting: this.#waiting,
       nmi: (pending & NMI) !== 0,
       init: (pending & INIT) !== 0,
     });
@@ -149,9 +166,21 @@ export class KvmVcpu implements Vcpu {
     this.#words.clear(NMI | INIT | STARTUP);
     if (fields.nmi === true) this.#words.nmi();
     if (fields.init === true) this.#words.init();
-    this.#words.setFlag(WAITING, fields.waiting === true);
-    this.#changed(fields.halted === true);
+    const halted = fields.halted === true;
+    const waiting = fields.waiting === true;
+    this.#localApic?.load(halted, waiting);
+    this.#words.setFlag(WAITING, waiting && !this.#localApic);
+    this.#changed(halted && !this.#localApic);
     this.#waker?.drain();
+  }
+
+  get #halted(): boolean {
+    return this.#localApic ? this.#localApic.halted : this.#words.flag(HALTED);
+  }
+
+  /** For a startup IPI. */
+  get #waiting(): boolean {
+    return this.#localApic ? this.#localApic.waiting : this.#words.flag(WAITING);
   }
 
   /** The registers have been set from outside: what was derived of them is found again. */
@@ -290,6 +319,10 @@ export class KvmVcpu implements Vcpu {
       case EXIT.SET_TPR:
         this.#counts.other++;
         return undefined;
+      case EXIT.IOAPIC_EOI:
+        this.#counts.other++;
+        this.#irqchip?.onEoi(this.#run.getUint8(RUN.eoi_vector));
+        return undefined;
       case EXIT.HLT:
         this.#counts.halt++;
         this.#words.setFlag(HALTED, true);
@@ -386,7 +419,7 @@ export class KvmVcpu implements Vcpu {
   }
 
   dumpRegisters(): string {
-    return dumpRegisters(this.#registers.show(this.#words.flag(HALTED)));
+    return dumpRegisters(this.#registers.show(this.#halted));
   }
 
   dumpTlb(): string {

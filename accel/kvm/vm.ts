@@ -10,7 +10,9 @@ import type { Properties } from "../../core/device.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { Json } from "../../core/thread/mailbox.ts";
 import * as abi from "./abi.ts";
-import { checkProperties } from "./properties.ts";
+import type { KvmApic } from "./chips/apic.ts";
+import { kernelChips } from "./chips/types.ts";
+import { type IrqchipMode, irqchipMode, KernelIrqchip } from "./irqchip.ts";
 import { MemorySlots } from "./slots.ts";
 import { type KvmSystem, openKvm } from "./system.ts";
 import { KvmVcpu } from "./vcpu.ts";
@@ -20,6 +22,7 @@ import { VcpuWords, WORDS_SIZE } from "./words.ts";
 interface KvmHandle {
   readonly vm: number;
   readonly vcpus: readonly number[];
+  readonly irqchip: IrqchipMode;
 }
 
 export class KvmVm implements AcceleratorVm, VcpuThreading {
@@ -31,21 +34,31 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
   /** Whether another thread has made it. */
   readonly attached: boolean;
   readonly words: readonly VcpuWords[];
+  /** The interrupt controllers that are the kernel's. */
+  readonly irqchip: KernelIrqchip | undefined;
+  /** Its local APICs, by their IDs. */
+  readonly apics: KvmApic[] = [];
+  readonly chips: AcceleratorVm["chips"];
   readonly #topology: CpuTopology;
 
-  private constructor({ memory, bells, topology }: VmEnvironment, system: KvmSystem, handle: KvmHandle | undefined) {
+  private constructor({ memory, bells, topology }: VmEnvironment, system: KvmSystem, handle: Partial<KvmHandle>) {
+    const { vm, vcpus = [], irqchip = "off" } = handle;
     this.system = system;
     this.#topology = topology;
-    this.attached = handle !== undefined;
-    this.fd = handle?.vm ?? system.createVm();
-    this.vcpus = [...(handle?.vcpus ?? [])];
+    this.attached = vm !== undefined;
+    this.fd = vm ?? system.createVm();
+    this.vcpus = [...vcpus];
+    if (irqchip !== "off") {
+      this.irqchip = new KernelIrqchip(system.library, this.fd, irqchip);
+      if (!this.attached) this.irqchip.create();
+      this.chips = kernelChips(this.irqchip, this.apics);
+    }
     const { buffer } = memory.memory;
     const words = memory.memory.reserve("kvm-vcpus", bells.length * WORDS_SIZE);
     this.words = bells.map((bell, i) => new VcpuWords(system.library, buffer, words + i * WORDS_SIZE, bell));
   }
 
   static async create(environment: VmEnvironment, properties: Properties): Promise<KvmVm> {
-    checkProperties(properties);
     const system = await openKvm();
     const limit = system.capability(abi.KVM_CAP_MAX_VCPUS);
     if (environment.vcpus > limit) {
@@ -54,7 +67,7 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
         `Number of SMP cpus requested (${environment.vcpus}) exceeds the maximum cpus supported by KVM (${limit})`,
       );
     }
-    const vm = new KvmVm(environment, system, undefined);
+    const vm = new KvmVm(environment, system, { irqchip: irqchipMode(system, properties) });
     const { memory, exclusively } = environment;
     new MemorySlots(system.library, vm.fd, memory, system.capability(abi.KVM_CAP_NR_MEMSLOTS), exclusively);
     return vm;
@@ -75,7 +88,7 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
   }
 
   get handle(): Json {
-    return { vm: this.fd, vcpus: this.vcpus };
+    return { vm: this.fd, vcpus: this.vcpus, irqchip: this.irqchip?.mode ?? "off" };
   }
 
   pins(index: number): CpuPins {

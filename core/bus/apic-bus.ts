@@ -39,6 +39,9 @@ export interface ApicAgent {
   writeRegister(offset: number, value: number): void;
 }
 
+/** Told of the messages that the inputs of an I/O APIC lead to, when a level-triggered one changes. */
+export type RouteListener = (messages: readonly InterruptMessage[]) => void;
+
 export class ApicBus {
   /** Index of the local APIC whose CPU is running: the one its memory-mapped registers belong to. */
   current = 0;
@@ -46,6 +49,7 @@ export class ApicBus {
   readonly io: IoRegion;
   readonly #agents: ApicAgent[] = [];
   readonly #eoiListeners: ((vector: number) => void)[] = [];
+  readonly #routeListeners: RouteListener[] = [];
 
   constructor() {
     this.io = {
@@ -90,6 +94,15 @@ export class ApicBus {
 
   eoi(vector: number): void {
     for (const listener of this.#eoiListeners) listener(vector);
+  }
+
+  /** For local APICs that have to know which vectors' ends somebody waits for. */
+  onRoute(listener: RouteListener): void {
+    this.#routeListeners.push(listener);
+  }
+
+  route(messages: readonly InterruptMessage[]): void {
+    for (const listener of this.#routeListeners) listener(messages);
   }
 }
 

@@ -51,6 +51,8 @@ export const APIC_TIMER_STATE = defineState("apic-timer", 1, {
   tscDeadline: u64,
 });
 
+export type ApicTimerState = State<typeof APIC_TIMER_STATE>;
+
 export interface ApicTimerCounts {
   readonly divideConfig: number;
   readonly initialCount: number;

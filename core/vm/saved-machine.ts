@@ -27,8 +27,10 @@ export interface MachineParts {
 }
 
 export function saveMachine({ machine, arena, clock }: MachineParts): SavedMachine {
+  // CPUs before devices: one may have its local APIC inside, whose registers are saved as a device's.
+  const cpus = machine.vcpus.map((vcpu) => vcpu.save());
   machine.saving();
-  return { clock: clock.now(), devices: arena.save(), cpus: machine.vcpus.map((vcpu) => vcpu.save()) };
+  return { clock: clock.now(), devices: arena.save(), cpus };
 }
 
 /** Loads what `saveMachine` has saved; the memory blocks hold their contents already. */

@@ -24,6 +24,7 @@ export const IOAPIC: DeviceType = {
       deliver: (message) => {
         bus.deliver(message);
       },
+      route: (messages) => bus.route(messages),
     });
     bus.onEoi((vector) => ioapic.eoi(vector));
     context.memory.map("ioapic", BASE, ioapic.io.length, { kind: "io", region: ioapic.io }, 1);

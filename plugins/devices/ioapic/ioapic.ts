@@ -40,6 +40,8 @@ export interface IoapicOptions {
   readonly name: string;
   readonly arena: StateArena;
   readonly deliver: (message: InterruptMessage) => void;
+  /** Told what the pins lead to, when a level-triggered one changes. */
+  readonly route?: (messages: readonly InterruptMessage[]) => void;
 }
 
 export class Ioapic implements Device, IoApic {
@@ -47,11 +49,13 @@ export class Ioapic implements Device, IoApic {
   readonly io: IoRegion;
   readonly #state: IoApicState;
   readonly #deliver: (message: InterruptMessage) => void;
+  readonly #route: IoapicOptions["route"];
   readonly #pins: readonly IrqLine[];
 
   constructor(options: IoapicOptions) {
     this.#state = options.arena.attach(options.name, IOAPIC_STATE);
     this.#deliver = options.deliver;
+    this.#route = options.route;
     this.#pins = Array.from({ length: IOAPIC_PINS }, (_, pin) => irqLine((level) => this.#setPin(pin, level)));
     this.io = {
       name: "ioapic",
@@ -77,6 +81,11 @@ export class Ioapic implements Device, IoApic {
     state.id = state.ioregsel = state.levels = 0;
     state.low.fill(MASKED);
     state.high.fill(0);
+    this.#tellRoutes();
+  }
+
+  loaded(): void {
+    this.#tellRoutes();
   }
 
   /** Interrupt input 0 to 23. */
@@ -117,15 +126,22 @@ export class Ioapic implements Device, IoApic {
       if ((state.levels & (1 << pin)) === 0 || entry & REMOTE_IRR) return;
       state.low[pin] |= REMOTE_IRR;
     }
+    this.#deliver(this.#message(pin));
+  }
+
+  /** What the entry of a pin says. */
+  #message(pin: number): InterruptMessage {
+    const { low, high } = this.#state;
+    const entry = low[pin];
     const logical = (entry & DESTMOD) !== 0;
-    const destination = state.high[pin] >>> 24;
-    this.#deliver({
+    const destination = high[pin] >>> 24;
+    return {
       destination: !logical && destination === 0xff ? APIC_BROADCAST : destination,
       logical,
       deliveryMode: (entry >> 8) & 7,
       vector: entry & 0xff,
-      level,
-    });
+      level: (entry & TRIGGER_LEVEL) !== 0,
+    };
   }
 
   #readIndirect(index: number): number {
@@ -144,11 +160,18 @@ export class Ioapic implements Device, IoApic {
     if (index < IOREDTBL0 || pin >= IOAPIC_PINS) return;
     if (index & 1) {
       high[pin] = value;
+      if (low[pin] & TRIGGER_LEVEL) this.#tellRoutes();
       return;
     }
-    const entry = (value & WRITABLE) | (low[pin] & READ_ONLY);
+    const before = low[pin];
+    const entry = (value & WRITABLE) | (before & READ_ONLY);
     // Changing to edge and back is how a stuck remote IRR is cleared.
     low[pin] = entry & TRIGGER_LEVEL ? entry : entry & ~REMOTE_IRR;
+    if (((before ^ entry) & WRITABLE & ~MASKED) !== 0 && (before | entry) & TRIGGER_LEVEL) this.#tellRoutes();
     if (entry & TRIGGER_LEVEL) this.#service(pin);
+  }
+
+  #tellRoutes(): void {
+    this.#route?.(this.#pins.map((_, pin) => this.#message(pin)));
   }
 }

@@ -44,11 +44,12 @@ const HOST: readonly CpuidEntry[] = [
   { leaf: 0x40000001, subleaf: 0, indexed: false, registers: [0x0100ffff | 0, 0, 0, 0] },
   { leaf: 0x80000000, subleaf: 0, indexed: false, registers: [0x80000008 | 0, 0, 0, 0] },
 ];
+const NO_APIC = { kernelApic: false, tscDeadline: true };
 const find = (entries: readonly CpuidEntry[], leaf: number, subleaf = 0): readonly number[] | undefined =>
   entries.find((entry) => entry.leaf === leaf && entry.subleaf === subleaf)?.registers;
 
 test("-cpu host shows the host as one CPU, without what a kernel's APIC would need", () => {
-  const { entries, signature, warnings } = vcpuCpuid("host,-cx16", HOST);
+  const { entries, signature, warnings } = vcpuCpuid("host,-cx16", HOST, NO_APIC);
   assert.is(signature, SIGNATURE);
   assert.equal(warnings, []);
   const leaf1 = find(entries, 1)!;
@@ -61,7 +62,7 @@ test("-cpu host shows the host as one CPU, without what a kernel's APIC would ne
 
 test("the second of four CPUs has its place, whatever the host's is", () => {
   for (const model of ["host", "kvm64"]) {
-    const { entries } = vcpuCpuid(model, HOST, { sockets: 1, dies: 1, cores: 2, threads: 2 }, 2);
+    const { entries } = vcpuCpuid(model, HOST, NO_APIC, { sockets: 1, dies: 1, cores: 2, threads: 2 }, 2);
     assert.is(find(entries, 1)![1], 0x02040800);
     assert.is((find(entries, 1)![3] >>> 28) & 1, 1);
     assert.equal(
@@ -75,12 +76,12 @@ test("the second of four CPUs has its place, whatever the host's is", () => {
 });
 
 test("a model has no more than the host, and says what is missing", () => {
-  const { entries, warnings } = vcpuCpuid("qemu64", HOST);
+  const { entries, warnings } = vcpuCpuid("qemu64", HOST, NO_APIC);
   assert.is(find(entries, 1)![3] & ~0x271, 0);
   assert.ok(warnings.includes("host doesn't support requested feature: CPUID.01H:ECX.pni [bit 0]"));
   assert.not.ok(warnings.some((warning) => /x2apic/.test(warning)));
-  assert.throws(() => vcpuCpuid("qemu64,+avx2", HOST), /host doesn't support requested feature: avx2/);
-  assert.throws(() => vcpuCpuid("nope", HOST), /unable to find CPU model 'nope'/);
+  assert.throws(() => vcpuCpuid("qemu64,+avx2", HOST, NO_APIC), /host doesn't support requested feature: avx2/);
+  assert.throws(() => vcpuCpuid("nope", HOST, NO_APIC), /unable to find CPU model 'nope'/);
 });
 
 test("struct kvm_cpuid2", () => {
