@@ -1,7 +1,7 @@
 /**
  * How a device reaches guest memory: by guest-physical address, in bytes, as a bus master. Addresses are numbers up to
  * 2^53. Accesses may cross regions; what hits no memory reads as ones and is dropped on writes; registers of other
- * devices are reached too (harmlessly: a device never holds its lock while it does DMA).
+ * devices are reached too, but for one that waits, in another thread, for the device that does this.
  */
 export interface Dma {
   read(address: number, into: Uint8Array): void;

@@ -56,7 +56,7 @@ export class Lock {
   constructor(buffer: SharedArrayBuffer, address: number) {
     this.buffer = buffer;
     this.address = address;
-    this.#words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+    this.#words = new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
     this.#index = address >>> 2;
   }
 
