@@ -4,6 +4,7 @@ import type { Accelerator, Vcpu, VcpuThreading } from "./accel.ts";
 import type { WakeReason } from "./board.ts";
 import type { Bus, PortSpace } from "./bus/io.ts";
 import type { PciBus } from "./bus/pci.ts";
+import type { Clock } from "./clock.ts";
 import type { Device, DeviceContext, DeviceType, Properties, PropertySpecs } from "./device.ts";
 import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
@@ -22,6 +23,8 @@ export interface MachineThreads {
   readonly self: number;
   /** The doorbells of the vCPUs' threads. */
   readonly bells: readonly Doorbell[];
+  /** The clock for devices whose timers fire in the thread of a vCPU. */
+  clockOf(vcpu: number): Clock;
   /** Does something while no further vCPU is in the guest. */
   exclusively(change: () => void): void;
   /** In the thread of a further vCPU: what the machine's thread has. */

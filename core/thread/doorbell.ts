@@ -48,8 +48,13 @@ export class Doorbell {
 
   /** Blocks this thread until it rings or `timeoutMs` have passed; true when it rang. */
   wait(timeoutMs = Number.POSITIVE_INFINITY): boolean {
-    Atomics.wait(this.#cell, this.#index, 0, timeoutMs);
+    this.sleep(timeoutMs);
     return this.take();
+  }
+
+  /** Blocks this thread until it rings or `timeoutMs` have passed; the ring stays. */
+  sleep(timeoutMs: number): void {
+    Atomics.wait(this.#cell, this.#index, 0, timeoutMs);
   }
 
   /** Resolves when it rings (at once when it already has), and quiets it. Never blocks the event loop. */

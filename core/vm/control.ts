@@ -9,10 +9,12 @@ export type ControlRequest =
   | { readonly kind: "exit"; readonly status: number }
   | { readonly kind: "suspend" }
   | { readonly kind: "wake"; readonly reason: WakeReason }
-  | { readonly kind: "panic" };
+  | { readonly kind: "panic" }
+  /** A vCPU of another thread cannot go on. */
+  | { readonly kind: "fail" };
 
 /** What ends the machine beats what resets it; of equals the last one counts. */
-const RANK = { suspend: 0, wake: 0, panic: 1, reset: 2, shutdown: 3, exit: 4 } as const;
+const RANK = { suspend: 0, wake: 0, panic: 1, fail: 1, reset: 2, shutdown: 3, exit: 4 } as const;
 
 export class ControlPanel implements MachineControl {
   /** Makes the running vCPU return. */
@@ -20,27 +22,31 @@ export class ControlPanel implements MachineControl {
   #pending: ControlRequest | undefined;
 
   reset(cause: ShutdownCause): void {
-    this.#ask({ kind: "reset", cause });
+    this.ask({ kind: "reset", cause });
   }
 
   shutdown(cause: ShutdownCause): void {
-    this.#ask({ kind: "shutdown", cause });
+    this.ask({ kind: "shutdown", cause });
   }
 
   suspend(): void {
-    this.#ask({ kind: "suspend" });
+    this.ask({ kind: "suspend" });
   }
 
   wakeUp(reason: WakeReason): void {
-    this.#ask({ kind: "wake", reason });
+    this.ask({ kind: "wake", reason });
   }
 
   exit(status: number): void {
-    this.#ask({ kind: "exit", status });
+    this.ask({ kind: "exit", status });
   }
 
   panic(): void {
-    this.#ask({ kind: "panic" });
+    this.ask({ kind: "panic" });
+  }
+
+  fail(): void {
+    this.ask({ kind: "fail" });
   }
 
   /** The request, taken. */
@@ -54,7 +60,8 @@ export class ControlPanel implements MachineControl {
     return this.#pending !== undefined;
   }
 
-  #ask(request: ControlRequest): void {
+  /** As a device of another thread has asked. */
+  ask(request: ControlRequest): void {
     if (!this.#pending || RANK[request.kind] >= RANK[this.#pending.kind]) this.#pending = request;
     this.kick();
   }

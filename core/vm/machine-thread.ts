@@ -7,6 +7,9 @@
  *     what devices asked for (reset, power off, exit)
  *     timers that are due
  *     guest code, until the slice is over, or sleep until the next timer or the doorbell when the CPU is halted
+ *
+ * Where every vCPU has a thread of its own, this one runs the first. The others stand while anything here changes or looks
+ * at the machine, and have done for them here what only this thread can do.
  */
 
 import { once } from "node:events";
@@ -17,22 +20,26 @@ import { RemoteBlockPort } from "../block/remote.ts";
 import type { WakeReason } from "../board.ts";
 import { type CharPort, NULL_CHAR } from "../char/port.ts";
 import { RemoteCharPort } from "../char/remote.ts";
-import { HostClock, NS_PER_MS } from "../clock.ts";
+import { HostClock, type MachineClock, NS_PER_MS } from "../clock.ts";
 import type { ShutdownCause } from "../device.ts";
 import type { DisplaySource } from "../display/surface.ts";
 import { messageOf, QemuError } from "../errors.ts";
 import { InputHub } from "../input/input.ts";
 import { Log } from "../log.ts";
-import type { Machine } from "../machine.ts";
-import { GuestMemory } from "../memory/guest-memory.ts";
+import type { Machine, MachineThreads } from "../machine.ts";
+import type { GuestMemory } from "../memory/guest-memory.ts";
 import { InfoRegistry } from "../monitor/info.ts";
 import { type MachineCommandContext, runMachineCommand } from "../monitor/machine-commands.ts";
 import type { PluginHost } from "../plugin/host.ts";
-import { StateArena } from "../state/state.ts";
+import { SharedClock } from "../shared-clock.ts";
+import type { StateArena } from "../state/state.ts";
 import { Doorbell } from "../thread/doorbell.ts";
 import { type Json, Mailbox, type Message } from "../thread/mailbox.ts";
 import { ControlPanel } from "./control.ts";
-import { type MachineNotes, type MachinePlan, type RunState, STATE_ARENA_SIZE, WAKE_SECTION_SIZE } from "./protocol.ts";
+import type { MachineNotes, MachinePlan, RunState } from "./protocol.ts";
+import { attachArena, attachLinks, attachMemory, hasVcpuThreads } from "./thread-parts.ts";
+import type { VcpuLink } from "./vcpu-link.ts";
+import { type VcpuPost, VcpuThreads } from "./vcpu-threads.ts";
 import { wallClock } from "./wall-clock.ts";
 
 /** Waits for the plan, then runs its machine with the plugins of `host`; resolves when the I/O thread has ended it. */
@@ -48,7 +55,6 @@ class MachineThread {
   readonly #mailbox: Mailbox;
   readonly #wake: Doorbell;
   readonly #memory: GuestMemory;
-  readonly #clock = new HostClock();
   readonly #control = new ControlPanel();
   readonly #input = new InputHub();
   readonly #info = new InfoRegistry();
@@ -56,7 +62,10 @@ class MachineThread {
   readonly #log: Log;
   readonly #chars = new Map<string, RemoteCharPort>();
   readonly #blocks = new Map<string, RemoteBlockPort>();
+  #clock!: MachineClock;
   #machine!: Machine;
+  /** Those of further vCPUs, where they have some. */
+  #threads: VcpuThreads | undefined;
   #commands!: MachineCommandContext;
   #state: RunState = "prelaunch";
   #ending = false;
@@ -66,8 +75,9 @@ class MachineThread {
     this.#host = host;
     this.#log = new Log(plan.log);
     this.#mailbox = new Mailbox(plan.mailbox, "worker");
-    this.#memory = GuestMemory.attach(plan.memory);
-    this.#wake = new Doorbell(this.#memory.buffer, this.#memory.reserve("wake", WAKE_SECTION_SIZE));
+    const { memory, wake } = attachMemory(plan);
+    this.#memory = memory;
+    this.#wake = wake;
     const mainBell = new Doorbell(plan.mailbox.mainBell);
     for (const char of plan.chars) this.#chars.set(char.id, new RemoteCharPort(char, mainBell));
     for (const { id, plan: block } of plan.blocks)
@@ -81,20 +91,26 @@ class MachineThread {
       if (plugins.length > 0) await (await import("../plugin/foreign.ts")).offerPlugins(this.#host, plugins);
       const type = await this.#host.require("machine", options.machine);
       const accelerator = await this.#host.require("accelerator", options.accelerator);
-      const arenaBase = this.#memory.reserve("state", STATE_ARENA_SIZE);
-      const arena = new StateArena(this.#memory.buffer, arenaBase, STATE_ARENA_SIZE);
+      const arena = attachArena(this.#memory);
+      const links = hasVcpuThreads(this.#plan, accelerator)
+        ? attachLinks(this.#memory, options.smp.cpus, () => this.#wake.ring())
+        : undefined;
+      const threads = links && this.#threadsOf(links, arena);
+      this.#clock ??= new HostClock();
+      const clock = this.#clock;
       this.#machine = await type.assemble({
         memory: this.#memory,
         options,
         accelerator,
         wake: this.#wake,
+        threads,
         info: this.#info,
         log: this.#log,
         deviceType: (name) => this.#host.require("device", name),
         services: {
           arena,
-          clock: this.#clock,
-          wallClock: wallClock(options.rtc, this.#clock, this.#plan.started),
+          clock,
+          wallClock: wallClock(options.rtc, clock, this.#plan.started),
           machine: this.#control,
           input: this.#input,
           chardev: (id) => this.#chardev(id),
@@ -104,11 +120,12 @@ class MachineThread {
         },
       });
       this.#control.kick = () => this.#machine.vcpus[0]?.kick();
+      if (links) await this.#startThreads(links, arena);
       this.#commands = {
         machine: this.#machine,
         input: this.#input,
         info: this.#info,
-        clock: this.#clock,
+        clock,
         displays: this.#displays,
         log: this.#log,
       };
@@ -128,6 +145,40 @@ class MachineThread {
     }
   }
 
+  /** What the machine has to know of threads, when its vCPUs have one each. Their clock is a shared one. */
+  #threadsOf(links: readonly VcpuLink[], arena: StateArena): MachineThreads {
+    const bells = [this.#wake, ...links.slice(1).map(({ bell }) => bell)];
+    const wake = (home: number): void =>
+      this.#machine?.threading ? this.#machine.threading.wake(home) : bells[home].ring();
+    const clock = new SharedClock({ arena, home: 0, wake });
+    this.#clock = clock;
+    return {
+      self: 0,
+      bells,
+      clockOf: (vcpu) => clock.at(vcpu),
+      exclusively: (change) => (this.#threads ? this.#threads.exclusively(change) : change()),
+    };
+  }
+
+  /** Starts the threads of further vCPUs; what they do while they assemble the machine is undone by a reset. */
+  async #startThreads(links: readonly VcpuLink[], arena: StateArena): Promise<void> {
+    const { threading, ports, memory } = this.#machine;
+    if (!threading)
+      throw new QemuError("threads", `the machine '${this.#plan.options.machine}' cannot have several CPUs`);
+    const threads = new VcpuThreads({
+      links,
+      bell: this.#wake,
+      ports,
+      memory,
+      wake: (index) => threading.wake(index),
+      onPost: (index, post) => this.#posted(index, post),
+    });
+    const fingerprint = arena.fingerprint();
+    await threads.start({ machine: this.#plan, vm: threading.handle, fingerprint });
+    this.#machine.reset();
+    this.#threads = threads;
+  }
+
   run(): void {
     const [vcpu] = this.#machine.vcpus;
     for (;;) {
@@ -145,6 +196,7 @@ class MachineThread {
       if (this.#state === "suspended") this.#sleep();
       else this.#handle(vcpu.run(), vcpu.hasWork());
     }
+    this.#threads?.end();
     if (this.#log.has("stats")) this.#printStatistics();
     this.#note("ended", null);
     while (!this.#mailbox.flushed) {
@@ -176,6 +228,8 @@ class MachineThread {
   }
 
   #poll(): void {
+    this.#threads?.serve();
+    if (this.#threads?.failed && this.#state === "running") this.#pause("internal-error");
     this.#mailbox.poll();
     for (const char of this.#chars.values()) char.poll();
     for (const block of this.#blocks.values()) block.poll();
@@ -193,7 +247,9 @@ class MachineThread {
         this.#shutdown(request.cause);
         break;
       case "suspend":
-        if (this.#state === "running") this.#setState("suspended");
+        if (this.#state !== "running") break;
+        this.#threads?.stop();
+        this.#setState("suspended");
         break;
       case "wake":
         if (this.#machine.suspended && this.#going) this.#wakeUp(request.reason);
@@ -205,10 +261,36 @@ class MachineThread {
       case "panic":
         this.#note("panic", null);
         break;
+      case "fail":
+        this.#pause("internal-error");
+        break;
+    }
+  }
+
+  /** What a further vCPU has told. */
+  #posted(index: number, post: VcpuPost): void {
+    if (post.kind === "control") this.#control.ask(post.request);
+    else if (post.exit === "triple-fault") {
+      this.#log.line("cpu_reset", `Triple fault of CPU ${index}`);
+      this.#control.reset("guest-reset");
+    } else this.#control.fail();
+  }
+
+  /** Does something with the machine while no vCPU runs. */
+  #still<T>(act: () => T): T {
+    this.#threads?.stop();
+    try {
+      return act();
+    } finally {
+      if (this.#state === "running") this.#threads?.go();
     }
   }
 
   #reset(cause: ShutdownCause): void {
+    this.#still(() => this.#resetNow(cause));
+  }
+
+  #resetNow(cause: ShutdownCause): void {
     for (const vcpu of this.#machine.vcpus) this.#log.line("cpu_reset", `CPU Reset\n${vcpu.dumpRegisters()}`);
     this.#machine.reset();
     this.#note("reset", { cause });
@@ -222,6 +304,7 @@ class MachineThread {
   #wakeUp(reason: WakeReason): void {
     this.#machine.wake(reason);
     this.#setState("running");
+    this.#threads?.go();
   }
 
   #shutdown(cause: ShutdownCause): void {
@@ -230,6 +313,7 @@ class MachineThread {
   }
 
   #pause(state: RunState): void {
+    this.#threads?.stop();
     this.#clock.stop();
     this.#setState(state);
   }
@@ -240,6 +324,7 @@ class MachineThread {
     }
     this.#clock.start();
     this.#setState(this.#machine.suspended ? "suspended" : "running");
+    if (this.#state === "running") this.#threads?.go();
   }
 
   #setState(state: RunState): void {
@@ -277,7 +362,7 @@ class MachineThread {
         return { json: null };
       case "command": {
         const { command, args } = json as { command: string; args: Readonly<Record<string, string>> };
-        return runMachineCommand(this.#commands, command, args);
+        return this.#still(() => runMachineCommand(this.#commands, command, args));
       }
     }
     throw new QemuError("internal", `the machine's thread does not know '${name}'`);

@@ -11,7 +11,6 @@
  */
 
 import type { AccessSize, Bus } from "../bus/io.ts";
-import { QemuError } from "../errors.ts";
 import { Doorbell } from "../thread/doorbell.ts";
 import type { Json } from "../thread/mailbox.ts";
 
@@ -172,10 +171,5 @@ export class VcpuLink {
     Atomics.store(this.#words, STATE, STATES.indexOf("running"));
     Atomics.add(this.#words, EPOCH, 1);
     Atomics.notify(this.#words, EPOCH);
-  }
-
-  /** @throws QemuError when its thread has failed. */
-  check(index: number): void {
-    if (this.state === "failed") throw new QemuError("vcpu-thread", `the thread of CPU ${index} has failed`);
   }
 }

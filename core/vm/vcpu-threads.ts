@@ -3,13 +3,17 @@
  * devices that live here, and makes them stand at an instruction boundary whenever it changes or looks at the machine.
  */
 
+import type { VcpuExit } from "../accel.ts";
 import { startThread, type ThreadProgram } from "../assets.ts";
 import type { Bus } from "../bus/io.ts";
 import { messageOf, QemuError } from "../errors.ts";
 import type { Doorbell } from "../thread/doorbell.ts";
 import type { Json } from "../thread/mailbox.ts";
+import type { ControlRequest } from "./control.ts";
 import type { MachinePlan } from "./protocol.ts";
 import type { VcpuLink } from "./vcpu-link.ts";
+
+export const VCPU_THREAD: ThreadProgram = { name: "vcpu-thread", source: "bin/vcpu-thread.ts" };
 
 /** What a vCPU's thread starts from. */
 export interface VcpuPlan {
@@ -20,6 +24,13 @@ export interface VcpuPlan {
   /** What the arena of the machine's thread holds. */
   readonly fingerprint: string;
 }
+
+/** What a vCPU tells the machine's thread while it runs. */
+export type VcpuPost =
+  /** A device has asked for something. */
+  | { readonly kind: "control"; readonly request: ControlRequest }
+  /** It stands, because it cannot go on. */
+  | { readonly kind: "exit"; readonly exit: VcpuExit };
 
 /** What a vCPU's thread tells while it starts. */
 export type VcpuStart = { readonly error: string } | null;
@@ -35,7 +46,7 @@ export interface VcpuThreadsOptions {
   /** Gets a vCPU out of the guest. */
   wake(index: number): void;
   /** A vCPU has posted something. */
-  onPost(index: number, message: Json): void;
+  onPost(index: number, post: VcpuPost): void;
 }
 
 /** A young generation of this size (MiB) does for a thread that has no translated code. */
@@ -50,9 +61,9 @@ export class VcpuThreads {
   }
 
   /** Starts a thread for each vCPU but the first; resolves when all have assembled the machine. */
-  async start(program: ThreadProgram, plan: Omit<VcpuPlan, "index">): Promise<void> {
+  async start(plan: Omit<VcpuPlan, "index">): Promise<void> {
     const starts = this.#options.links.slice(1).map((_, i) => {
-      const worker = startThread(program, {
+      const worker = startThread(VCPU_THREAD, {
         name: `CPU ${i + 1}`,
         workerData: { ...plan, index: i + 1 } satisfies VcpuPlan,
         resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
@@ -76,7 +87,7 @@ export class VcpuThreads {
       const { call } = link;
       if (!call) continue;
       if (call.kind === "post") {
-        onPost(index, call.message);
+        onPost(index, call.message as unknown as VcpuPost);
         link.answer();
         continue;
       }
@@ -97,6 +108,28 @@ export class VcpuThreads {
     for (this.serve(); !this.#stand(); this.serve()) bell.wait();
     // The ring may have been for something else.
     bell.ring();
+  }
+
+  /**
+   * Does something while no vCPU is in the guest. One that waits for this thread is not, and goes on waiting: this is
+   * called in the middle of an access.
+   */
+  exclusively(change: () => void): void {
+    if (!this.#running) {
+      change();
+      return;
+    }
+    const { bell } = this.#options;
+    this.#want("stand");
+    while (!this.#links().every((link) => link.stands || link.call !== undefined)) bell.wait();
+    change();
+    this.#release();
+    bell.ring();
+  }
+
+  /** Whether the thread of a vCPU has failed; it has said why. */
+  get failed(): boolean {
+    return this.#links().some(({ state }) => state === "failed");
   }
 
   /** Lets all of them run. */

@@ -4,6 +4,7 @@ import type { BoardPorts } from "../../core/board.ts";
 import type { PortSpace } from "../../core/bus/io.ts";
 import type { IsaDmaChannel } from "../../core/bus/isa-dma.ts";
 import type { MemoryBlock, PciBus } from "../../core/bus/pci.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { Device, DeviceContext, DeviceType } from "../../core/device.ts";
 import type { IrqLine } from "../../core/irq.ts";
 import type { DeviceNode, MachineRuntime } from "../../core/machine.ts";
@@ -34,6 +35,8 @@ export interface Placement {
   readonly isaIrq?: (line: number) => IrqLine;
   /** A lock that it shares with others, in a machine of several threads. */
   readonly lock?: Lock;
+  /** Where its timers fire. */
+  readonly clock?: Clock;
 }
 
 export class BoardDevices {
@@ -62,6 +65,7 @@ export class BoardDevices {
     const { ports, memory, pci, bootOrder } = this.#buses;
     const context: DeviceContext = {
       ...services,
+      clock: placement.clock ?? services.clock,
       name,
       ports,
       memory,

@@ -70,7 +70,14 @@ export class Cpus {
     let cpus: Cpus | undefined;
     for (const [index, id] of apicIds.entries()) {
       const board = { apicBus, tscToNs: (tsc: bigint) => cpus!.#tscToNs(index, tsc) };
-      apics.push(await devices.create<LocalApic>("apic", { properties: { id: String(id) }, board, lock }));
+      apics.push(
+        await devices.create<LocalApic>("apic", {
+          properties: { id: String(id) },
+          board,
+          lock,
+          clock: threads?.clockOf(index),
+        }),
+      );
     }
     cpus = new Cpus(runtime, vm, apics, wires);
     return cpus;
