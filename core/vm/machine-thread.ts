@@ -387,6 +387,7 @@ class MachineThread {
 
   #printStatistics(): void {
     for (const [index, vcpu] of this.#machine.vcpus.entries()) {
+      if (index > 0 && this.#threads) return;
       for (const [name, value] of vcpu.statistics()) this.#log.print(`cpu${index} ${name.padEnd(28)} ${value}`);
     }
   }

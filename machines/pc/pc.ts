@@ -83,6 +83,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const wire = (line: IrqLine): IrqLine => (lock ? lockLine(line, lock) : line);
   const interrupts = new IsaInterrupts(services.arena);
   const apicBus = new ApicBus();
+  apicBus.current = threads?.self ?? 0;
   let router: InterruptRouter | undefined;
   let dma: IsaDmaController | undefined;
 
