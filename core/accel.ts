@@ -109,6 +109,8 @@ export interface VmEnvironment {
 export interface AcceleratorVm {
   /** Interrupt controllers and timer that it brings itself, by the name of the board's device that each stands for. */
   readonly chips?: Readonly<Record<string, DeviceType>>;
+  /** The virtual clock has been stopped, or is about to be started; called in the machine's thread. */
+  setRunning?(running: boolean): void;
   /** Makes a vCPU, in the thread that runs it or (`VcpuThreading.handle`) in the machine's thread. */
   createVcpu(environment: VcpuEnvironment): Promise<Vcpu>;
   /** Where further vCPUs have threads of their own: what their threads need. */

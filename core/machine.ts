@@ -71,6 +71,8 @@ export interface DeviceNode {
 export interface Machine {
   /** Resets every device and CPU, as the reset button does. */
   reset(): void;
+  /** The clock has been stopped, or is about to be started. */
+  setRunning(running: boolean): void;
   /** Before its state is saved. */
   saving(): void;
   /** After all state was loaded: rebuilds what is derived, in the devices and between them. */

@@ -88,6 +88,7 @@ export const KVM_NMI = none(0x9a);
 export const KVM_GET_PIT2 = gives(0x9f, "kvm_pit_state2");
 export const KVM_SET_PIT2 = takes(0xa0, "kvm_pit_state2");
 export const KVM_ENABLE_CAP = takes(0xa3, "kvm_enable_cap");
+export const KVM_KVMCLOCK_CTRL = none(0xad);
 export const KVM_SIGNAL_MSI = takes(0xa5, "kvm_msi");
 export const KVM_GET_VCPU_EVENTS = gives(0x9f, "kvm_vcpu_events");
 export const KVM_SET_VCPU_EVENTS = takes(0xa0, "kvm_vcpu_events");
@@ -106,6 +107,7 @@ export const REQUIRED_CAPABILITIES = {
   KVM_CAP_DESTROY_MEMORY_REGION_WORKS: 21,
   KVM_CAP_USER_NMI: 22,
   KVM_CAP_VCPU_EVENTS: 41,
+  KVM_CAP_ADJUST_CLOCK: 39,
   KVM_CAP_DEBUGREGS: 50,
   KVM_CAP_XSAVE: 55,
   KVM_CAP_READONLY_MEM: 81,
@@ -115,7 +117,6 @@ export const KVM_CAP_SET_IDENTITY_MAP_ADDR = 37;
 export const KVM_CAP_XCRS = 56;
 export const KVM_CAP_NR_MEMSLOTS = 10;
 export const KVM_CAP_MAX_VCPUS = 66;
-export const KVM_CAP_ADJUST_CLOCK = 39;
 export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
 export const KVM_CAP_SPLIT_IRQCHIP = 121;
 /** What the interrupt controllers in the kernel need, by name. */

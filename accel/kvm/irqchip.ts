@@ -176,6 +176,11 @@ export class KernelIrqchip {
     this.#call("KVM_SET_PIT2", abi.KVM_SET_PIT2, pit);
   }
 
+  /** Forgets the ticks that have come while the machine was stopped. */
+  restartPit(): void {
+    if (this.mode === "on") this.writePit(this.readPit());
+  }
+
   /** Whether ticks of the 8254 that the guest has missed are made up for. */
   setReinjection(on: boolean): void {
     const control = new Uint8Array(SIZES.kvm_reinject_control);

@@ -19,6 +19,7 @@ import type { SavedState } from "../../core/state/state.ts";
 import { dumpRegisters } from "../x86/dump.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
 import * as abi from "./abi.ts";
+import type { KvmClock } from "./clock.ts";
 import { encodeCpuid, supportedCpuid, type VcpuCpuid, vcpuCpuid } from "./cpuid.ts";
 import { explainExit, showCode } from "./exits.ts";
 import type { KernelIrqchip } from "./irqchip.ts";
@@ -48,6 +49,7 @@ export class KvmVcpu implements Vcpu {
   /** In the thread that runs it. */
   readonly #waker: Waker | undefined;
   readonly #irqchip: KernelIrqchip | undefined;
+  readonly #clock: KvmClock;
   /** Its local APIC, where that is in the kernel. */
   readonly #localApic: KernelLocalApic | undefined;
   readonly #interrupt = new DataView(new ArrayBuffer(abi.SIZES.kvm_interrupt));
@@ -81,6 +83,7 @@ export class KvmVcpu implements Vcpu {
     this.#registers = new VcpuRegisters(library, this.#fd, system.capability(abi.KVM_CAP_XCRS) > 0);
     this.#apicBase = this.#registers.apicBase;
     this.#irqchip = vm.irqchip;
+    this.#clock = vm.clock;
     if (vm.irqchip) {
       const device = vm.apics[apicIdOf(topology, index)];
       this.#localApic = new KernelLocalApic(library, this.#fd, device, this.#registers, environment.clock);
@@ -153,6 +156,8 @@ export class KvmVcpu implements Vcpu {
       waiting: this.#waiting,
       nmi: (pending & NMI) !== 0,
       init: (pending & INIT) !== 0,
+      // The time is the machine's; it is kept with the first CPU.
+      ...(this.#environment.index === 0 && { kvmclock: `0x${this.#clock.now.toString(16)}` }),
     });
   }
 
@@ -172,6 +177,8 @@ export class KvmVcpu implements Vcpu {
     this.#words.setFlag(WAITING, waiting && !this.#localApic);
     this.#changed(halted && !this.#localApic);
     this.#waker?.drain();
+    const { kvmclock } = fields;
+    if (typeof kvmclock === "string" && /^0x[0-9a-f]{1,16}$/.test(kvmclock)) this.#clock.now = BigInt(kvmclock);
   }
 
   get #halted(): boolean {

@@ -12,6 +12,7 @@ import type { Json } from "../../core/thread/mailbox.ts";
 import * as abi from "./abi.ts";
 import type { KvmApic } from "./chips/apic.ts";
 import { kernelChips } from "./chips/types.ts";
+import { KvmClock } from "./clock.ts";
 import { type IrqchipMode, irqchipMode, KernelIrqchip } from "./irqchip.ts";
 import { MemorySlots } from "./slots.ts";
 import { type KvmSystem, openKvm } from "./system.ts";
@@ -39,6 +40,7 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
   /** Its local APICs, by their IDs. */
   readonly apics: KvmApic[] = [];
   readonly chips: AcceleratorVm["chips"];
+  readonly clock: KvmClock;
   readonly #topology: CpuTopology;
 
   private constructor({ memory, bells, topology }: VmEnvironment, system: KvmSystem, handle: Partial<KvmHandle>) {
@@ -48,6 +50,7 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
     this.attached = vm !== undefined;
     this.fd = vm ?? system.createVm();
     this.vcpus = [...vcpus];
+    this.clock = new KvmClock(system.library, this.fd);
     if (irqchip !== "off") {
       this.irqchip = new KernelIrqchip(system.library, this.fd, irqchip);
       if (!this.attached) this.irqchip.create();
@@ -81,6 +84,14 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
     const vcpu = new KvmVcpu(environment, this);
     if (!this.attached) vcpu.reset();
     return vcpu;
+  }
+
+  setRunning(running: boolean): void {
+    if (!running) this.clock.stop();
+    else {
+      this.clock.start(this.vcpus);
+      this.irqchip?.restartPit();
+    }
   }
 
   get threading(): VcpuThreading {

@@ -35,6 +35,7 @@ export const INFO_SUBJECTS: readonly InfoSubject[] = [
   { name: "cpus", help: "show infos for each CPU" },
   { name: "irq", help: "show the interrupts statistics (if available)" },
   { name: "jit", help: "show dynamic compiler info" },
+  { name: "kvm", help: "show KVM information" },
   { name: "lapic", help: "show local apic state" },
   { name: "mem", help: "show the active virtual memory mappings" },
   { name: "mtree", help: "show memory tree (-f: as flat ranges)" },
@@ -68,6 +69,7 @@ const OWN_INFO: Readonly<Record<string, (vm: Vm, words: readonly string[]) => st
   version: (vm) => `${vm.environment.version}\n`,
   name: (vm) => `${vm.options.name ?? ""}\n`,
   uuid: (vm) => `${vm.options.uuid ?? NIL_UUID}\n`,
+  kvm: (vm) => `kvm support: ${vm.options.accelerator === "kvm" ? "enabled" : "disabled"}\n`,
   block: (vm, [id]) => {
     if (id !== undefined && !vm.drives.has(id)) return `Device '${id}' not found\n`;
     const shown = [...vm.drives].filter(([name]) => id === undefined || name === id);

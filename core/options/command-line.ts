@@ -119,6 +119,9 @@ const REPLACES_DEFAULT: Readonly<Record<string, "serial" | "parallel" | "floppy"
   "secondary-vga": "vga",
 };
 
+/** What -machine passes on to the accelerator, if that has it. */
+const PASSED_ON = ["kernel-irqchip"];
+
 interface ChosenAccelerator {
   readonly accelerator: Accelerator;
   readonly properties: Properties;
@@ -174,7 +177,9 @@ class Builder {
 
   async build(): Promise<Omit<MachineLine, "plugins">> {
     const { machine, record: machineProperties, text } = await this.#machine();
-    const { accel: _, ...properties } = machineProperties;
+    const properties = Object.fromEntries(
+      Object.entries(machineProperties).filter(([name]) => name !== "accel" && !PASSED_ON.includes(name)),
+    );
     withOption(text, () => parseProperties(`${machine.name}-machine`, machine.properties, properties));
     const chosen = await this.#accelerator(machineProperties);
     const { accelerator, properties: acceleratorProperties } = chosen;
@@ -242,7 +247,12 @@ class Builder {
   }
 
   async #machine(): Promise<{ machine: MachineType; record: Record<string, string>; text: string }> {
-    const record = this.#options.record("machine", "type");
+    const record = Object.fromEntries(
+      Object.entries(this.#options.record("machine", "type")).map(([name, value]) => [
+        name.replaceAll("_", "-"),
+        value,
+      ]),
+    );
     const { type, ...rest } = record;
     const text = this.#options.last("machine")?.text ?? "";
     if (type === undefined) {
@@ -293,7 +303,11 @@ class Builder {
             hint: didYouMean(name, this.#host.names("accelerator")),
           });
         }
-        const read = parseProperties(`${name}-accel`, accelerator.properties, properties);
+        const passedOn = Object.entries(machine).filter(
+          ([property]) => PASSED_ON.includes(property) && Object.hasOwn(accelerator.properties, property),
+        );
+        const given = { ...Object.fromEntries(passedOn), ...properties };
+        const read = parseProperties(`${name}-accel`, accelerator.properties, given);
         try {
           await accelerator.checkHost?.(read);
         } catch (error) {

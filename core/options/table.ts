@@ -19,6 +19,7 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
         help: [
           "selects the emulated machine ('-machine help' for a list)",
           "accel=accel1[:accel2[:...]] selects the accelerator",
+          "kernel-irqchip=on|off|split controls the interrupt controllers of KVM (default: on)",
         ],
       },
       { names: ["cpu"], argument: "cpu[,+feature][,-feature]", help: ["select CPU ('-cpu help' for a list)"] },

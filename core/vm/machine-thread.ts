@@ -315,6 +315,7 @@ class MachineThread {
   #pause(state: RunState): void {
     this.#threads?.stop();
     this.#clock.stop();
+    this.#machine.setRunning(false);
     this.#setState(state);
   }
 
@@ -322,6 +323,7 @@ class MachineThread {
     if (this.#state === "shutdown" || this.#state === "guest-panicked" || this.#state === "internal-error") {
       throw new QemuError("needs-reset", "Resetting the Virtual Machine is required");
     }
+    this.#machine.setRunning(true);
     this.#clock.start();
     this.#setState(this.#machine.suspended ? "suspended" : "running");
     if (this.#state === "running") this.#threads?.go();

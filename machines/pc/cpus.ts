@@ -122,6 +122,10 @@ export class Cpus {
     return vcpu.tscToNs(tsc);
   }
 
+  setRunning(running: boolean): void {
+    this.#vm.setRunning?.(running);
+  }
+
   reset(): void {
     for (const vcpu of this.vcpus) vcpu.reset();
   }

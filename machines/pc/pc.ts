@@ -206,6 +206,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     get suspended() {
       return pm.suspended;
     },
+    setRunning: (running: boolean) => cpus.setRunning(running),
     saving: () => devices.saving(),
     loaded(): void {
       ferrLine.set(board.ferr);

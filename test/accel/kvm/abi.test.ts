@@ -45,6 +45,7 @@ const REQUESTS: Readonly<Partial<Record<keyof typeof abi, number>>> = {
   KVM_SET_PIT2: 0x4070aea0,
   KVM_ENABLE_CAP: 0x4068aea3,
   KVM_SIGNAL_MSI: 0x4020aea5,
+  KVM_KVMCLOCK_CTRL: 0xaead,
   KVM_GET_VCPU_EVENTS: 0x8040ae9f,
   KVM_SET_VCPU_EVENTS: 0x4040aea0,
   KVM_GET_DEBUGREGS: 0x8080aea1,

@@ -137,6 +137,7 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
       suspended = false;
       say("reset\n");
     },
+    setRunning() {},
     saving() {},
     loaded() {},
     get suspended() {
