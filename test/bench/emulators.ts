@@ -79,6 +79,17 @@ export async function ours(backend: string | undefined, root: string): Promise<E
   };
 }
 
+/** The same program with KVM. */
+export function underKvm(emulator: Emulator): Emulator {
+  const { file, args, env } = emulator.program!;
+  return {
+    ...emulator,
+    name: `${emulator.name}, KVM`,
+    kvm: true,
+    command: (more) => ({ file, args: [...args, "-accel", "kvm", ...more], env }),
+  };
+}
+
 const V86_VERSION = "0.5.462";
 
 export async function v86(progress: Progress): Promise<Emulator> {

@@ -30,6 +30,8 @@ export interface Guest {
   readonly onV86: boolean;
   /** It runs on the executable too: what it measures is not the same there. */
   readonly onExecutable?: boolean;
+  /** It runs under KVM too, where the host has it. */
+  readonly onKvm?: boolean;
   /** Fetches and builds what the guest needs. */
   prepare(context: Context): Promise<Run>;
 }

@@ -14,9 +14,11 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { scratch } from "../tools/guest.ts";
+import { kvmMissing } from "../tools/kvm.ts";
 import { fetchPackages } from "../tools/packages.ts";
 import { debianDisk } from "./disk.ts";
-import { type Emulator, ours, qemu, v86 } from "./emulators.ts";
+import { type Emulator, ours, qemu, underKvm, v86 } from "./emulators.ts";
+import { exits } from "./exits.ts";
 import type { Guest, Measured } from "./guest.ts";
 import { boot, compute, workAmd64, workI386 } from "./linux.ts";
 import { bareLoops, start } from "./machines.ts";
@@ -25,7 +27,7 @@ import { executable, startUp } from "./startup.ts";
 import { type Clock, endAll } from "./watch.ts";
 
 /** In the order in which they run: the quick ones first. */
-const GUESTS: readonly Guest[] = [startUp, start, bareLoops, boot, compute, workAmd64, workI386, debianDisk];
+const GUESTS: readonly Guest[] = [startUp, start, exits, bareLoops, boot, compute, workAmd64, workI386, debianDisk];
 
 interface Options {
   readonly guests: readonly Guest[];
@@ -95,6 +97,10 @@ async function collectEmulators(options: Options, binary: string, missing: strin
     }
   }
   for (const backend of backends) emulators.push(await ours(backend, program));
+  if (guests.some(({ onKvm }) => onKvm) && (await kvmMissing()) === undefined) {
+    const [theirs] = emulators.filter(({ name }) => name.startsWith("QEMU"));
+    for (const emulator of [theirs, await ours(undefined, program)]) if (emulator) emulators.push(underKvm(emulator));
+  }
   if (!without.includes("executable") && guests.some(({ onExecutable }) => onExecutable)) {
     emulators.push(await executable(binary, program, progress));
   }
@@ -127,7 +133,8 @@ async function main(): Promise<void> {
   for (const guest of options.guests) {
     results.title(guest.id, guest.title);
     const candidates = emulators.filter(
-      ({ name }) => (name !== "v86" || guest.onV86) && (name !== "executable" || guest.onExecutable),
+      ({ name, kvm }) =>
+        (name !== "v86" || guest.onV86) && (name !== "executable" || guest.onExecutable) && (!kvm || guest.onKvm),
     );
     let run: Awaited<ReturnType<Guest["prepare"]>>;
     try {

@@ -7,7 +7,8 @@
 
 import { geometricMean, median, spread } from "./statistics.ts";
 
-export type Unit = "s" | "ms" | "%" | "MiB" | "MB";
+export type Unit = "s" | "us" | "%" | "MiB" | "MB";
+const TIMES: readonly Unit[] = ["s", "us"];
 
 export interface RowHead {
   readonly guest: string;
@@ -30,6 +31,8 @@ export interface Column {
   readonly name: string;
   /** A column of qemu-next, compared with those that are not. */
   readonly ours: boolean;
+  /** It runs under KVM; columns are compared with their like. */
+  readonly kvm?: boolean;
 }
 
 /** Characters of an error in a table; the list of problems below has it whole. */
@@ -38,7 +41,8 @@ const LONGEST_ERROR = 60;
 const number = (value: number): string =>
   value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 
-function markdown(head: readonly string[], lines: readonly (readonly string[])[]): string {
+/** A table; `head` and the lines have equally many cells. */
+export function markdown(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const widths = head.map((text, i) => Math.max(text.length, ...lines.map((line) => line[i].length)));
   const show = (line: readonly string[]): string =>
     `| ${line.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join(" | ")} |`;
@@ -105,7 +109,7 @@ export class Results {
   /** The other's median over ours, when both measured the row without failing. */
   #ratio(row: Row, other: Column, ours: Column): number | undefined {
     const [theirs, mine] = [row.cells.get(other.name), row.cells.get(ours.name)];
-    if (row.unit !== "s" || !theirs?.values.length || !mine?.values.length || theirs.error || mine.error)
+    if (!TIMES.includes(row.unit) || !theirs?.values.length || !mine?.values.length || theirs.error || mine.error)
       return undefined;
     return median(theirs.values) / median(mine.values);
   }
@@ -114,7 +118,10 @@ export class Results {
   #pairs(rows: readonly Row[]): [Column, Column][] {
     const used = this.columns.filter(({ name }) => rows.some((row) => row.cells.has(name)));
     const others = used.filter(({ ours }) => !ours);
-    return others.flatMap((other) => used.filter(({ ours }) => ours).map((mine): [Column, Column] => [other, mine]));
+    const mine = used.filter(({ ours }) => ours);
+    return others.flatMap((other) =>
+      mine.filter(({ kvm }) => kvm === other.kvm).map((own): [Column, Column] => [other, own]),
+    );
   }
 
   #table(guest: string): string {

@@ -44,8 +44,8 @@ export interface WatchOptions {
   readonly seconds: number;
   /** Called at each mark, with the process id of the emulator. */
   readonly onMark?: (mark: Mark, pid: number) => void;
-  /** Called with the first output, before any mark; the process is ended when it returns true. */
-  readonly onOutput?: (at: number) => boolean;
+  /** Called with output, before its marks; the process is ended when it returns true. */
+  readonly onOutput?: (at: number, text: string) => boolean;
   /** Text to type when the output has the one before it, in order. */
   readonly answers?: readonly { readonly when: string; readonly type: string }[];
   /** Called when an answer is typed. */
@@ -103,7 +103,7 @@ export function watch(command: Command, options: WatchOptions): Promise<Watched>
   const hear = (text: string): void => {
     const at = now();
     heard = at;
-    if (options.onOutput?.(at)) end();
+    if (options.onOutput?.(at, text)) end();
     output = (output + text).slice(-TAIL);
     const lines = (line + text).split("\n");
     line = lines.pop()!.slice(-LONGEST_LINE);

@@ -25,8 +25,8 @@ export class Conversation {
   #wake: () => void = () => {};
   #over = false;
 
-  constructor(command: string, args: readonly string[]) {
-    this.child = spawn(command, args, { stdio: "pipe", env: { ...process.env, NODE_NO_WARNINGS: "1" } });
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.child = spawn(command, args, { stdio: "pipe", env: { ...process.env, NODE_NO_WARNINGS: "1", ...env } });
     running.add(this.child);
     this.child.stdout.setEncoding("latin1").on("data", (data) => {
       this.stdout += data;
