@@ -5,8 +5,9 @@ import { ApicBus } from "../../../../core/bus/apic-bus.ts";
 import type { AccessSize } from "../../../../core/bus/io.ts";
 import { RemoteCharHost } from "../../../../core/char/remote.ts";
 import type { CpuPins } from "../../../../core/cpu.ts";
-import type { Device } from "../../../../core/device.ts";
+import type { Device, DeviceType } from "../../../../core/device.ts";
 import { NO_IRQ, pulse } from "../../../../core/irq.ts";
+import { defineState, u32 } from "../../../../core/state/state.ts";
 import { Doorbell } from "../../../../core/thread/doorbell.ts";
 import { Lock } from "../../../../core/thread/lock.ts";
 import { ByteRing } from "../../../../core/thread/ring.ts";
@@ -452,7 +453,41 @@ const hostile: Scenario = (thread) => {
   return { wrong, saved: JSON.stringify(arena.save()) };
 };
 
+const CROSSED = defineState("crossed", 1, { calls: u32, answered: u32, refused: u32 });
+
+/** A device that reads another one's port whenever it is written to, as DMA does. */
+const crossed = (name: string, port: number, other: number): DeviceType => ({
+  name,
+  bus: "ISA",
+  category: "Misc",
+  properties: {},
+  userCreatable: false,
+  placement: "shared",
+  create({ arena, ports }) {
+    const state = arena.attach(name, CROSSED);
+    const write = (): void => {
+      state.calls++;
+      const value = ports.read(other, 1);
+      if (value === 0x5a) state.answered++;
+      if (value === 0xff) state.refused++;
+    };
+    ports.map(port, { name, length: 1, handler: { read: () => 0x5a, write } });
+    return { reset() {} };
+  },
+});
+
+/** Two devices that reach for each other, one in each thread. */
+const deadlock: Scenario = (thread) => {
+  const { ports, arena, role } = thread;
+  ready(thread, thread.create(crossed("a", 0x80, 0x90)), thread.create(crossed("b", 0x90, 0x80)));
+  for (let i = 0; i < 10_000; i++) ports.write(0x80 + role * 0x10, 0, 1);
+  thread.meet();
+  const { calls, answered, refused } = arena.save()[role === 0 ? "a" : "b"].fields as Record<string, number>;
+  return { calls, settled: answered + refused, answered };
+};
+
 export const SCENARIOS = {
+  deadlock,
   serialOutput,
   serialInput,
   debugcon,
