@@ -17,23 +17,32 @@ import type { RegionTarget } from "../memory/address-space.ts";
 import type { Lock } from "./lock.ts";
 import { replacing } from "./replacing.ts";
 
-/** The same context, for a device of which everything that is called later runs under `lock`. */
+/**
+ * The same context, for a device of which everything that is called later runs under `lock`. A write first fires what is
+ * due of the device's own timers, which live in another thread: see `Clock.poll`.
+ */
 export function lockDevice(context: DeviceContext, lock: Lock): DeviceContext {
   const { ports, memory } = context;
+  const due: (() => void)[] = [];
+  const catchUp = (): void => {
+    for (const look of due) look();
+  };
   return {
     ...context,
-    ports: replacing(ports, { map: (base, region, enabled) => ports.map(base, lockRegion(region, lock), enabled) }),
+    ports: replacing(ports, {
+      map: (base, region, enabled) => ports.map(base, lockRegion(region, lock, catchUp), enabled),
+    }),
     memory: replacing(memory, {
       map: (name, base, size, target, priority, enabled) =>
-        memory.map(name, base, size, lockTarget(target, lock), priority, enabled),
+        memory.map(name, base, size, lockTarget(target, lock, catchUp), priority, enabled),
     }),
-    clock: lockClock(context.clock, lock),
+    clock: lockClock(context.clock, lock, due),
     chardev: (id) => lockChar(context.chardev(id), lock),
   };
 }
 
-/** Registers whose every access takes the lock. */
-export function lockRegion(region: IoRegion, lock: Lock): IoRegion {
+/** Registers whose every access takes the lock; `before` runs ahead of a write. */
+export function lockRegion(region: IoRegion, lock: Lock, before: () => void = () => {}): IoRegion {
   const { handler } = region;
   return {
     ...region,
@@ -49,6 +58,7 @@ export function lockRegion(region: IoRegion, lock: Lock): IoRegion {
       write(offset, value, size) {
         if (!lock.acquire()) return;
         try {
+          before();
           handler.write(offset, value, size);
         } finally {
           lock.release();
@@ -92,17 +102,27 @@ export function lockApic(apic: LocalApicPort, lock: Lock): LocalApicPort {
   };
 }
 
-function lockTarget(target: RegionTarget, lock: Lock): RegionTarget {
-  if (target.kind === "io") return { ...target, region: lockRegion(target.region, lock) };
-  return target.kind === "romd" ? { ...target, write: lockRegion(target.write, lock) } : target;
+function lockTarget(target: RegionTarget, lock: Lock, before: () => void): RegionTarget {
+  if (target.kind === "io") return { ...target, region: lockRegion(target.region, lock, before) };
+  return target.kind === "romd" ? { ...target, write: lockRegion(target.write, lock, before) } : target;
 }
 
-function lockClock(clock: Clock, lock: Lock): Clock {
+/** `due` gets a function for each timer that fires it when it is due; the lock is held then. */
+function lockClock(clock: Clock, lock: Lock, due: (() => void)[]): Clock {
   return {
     now: () => clock.now(),
     poll: () => clock.poll(),
     nextDeadline: () => clock.nextDeadline(),
-    timer: (name, fire) => clock.timer(name, () => lock.run(fire), lock),
+    timer(name, fire) {
+      const timer = clock.timer(name, () => lock.run(fire), lock);
+      due.push(() => {
+        const { deadline } = timer;
+        if (deadline === undefined || deadline > clock.now()) return;
+        timer.cancel();
+        fire();
+      });
+      return timer;
+    },
   };
 }
 

@@ -63,6 +63,23 @@ test("timers fire under the lock", () => {
   assert.equal(calls, ["fire"]);
 });
 
+test("a write comes after what was due before it, whichever thread has the timers", () => {
+  const { ports, memory, clock, region, calls, note, lock } = setup();
+  // The clock of another thread: its timers do not fire here.
+  const elsewhere = { ...clock, now: () => 50, timer: (name: string, fire: () => void) => clock.timer(name, fire) };
+  const context = { name: "device", ports, memory, clock: elsewhere } as unknown as DeviceContext;
+  const locked = lockDevice(context, lock);
+  locked.ports.map(0x80, region);
+  const timer = locked.clock.timer("device.timer", () => note("fire"));
+  timer.arm(60);
+  ports.write(0x80, 1, 1);
+  timer.arm(40);
+  ports.read(0x80, 1);
+  ports.write(0x80, 2, 1);
+  ports.write(0x80, 3, 1);
+  assert.equal(calls, ["write 0 1 1", "read 0 1", "fire", "write 0 2 1", "write 0 3 1"]);
+});
+
 test("a channel's other end calls the device under the lock", () => {
   const { char, calls, note, locked } = setup();
   const port = locked.chardev(undefined);
