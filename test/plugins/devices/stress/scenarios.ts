@@ -2,7 +2,6 @@
 
 import type { InterruptController, IoApic, LocalApic } from "../../../../core/board.ts";
 import { ApicBus } from "../../../../core/bus/apic-bus.ts";
-import type { AccessSize } from "../../../../core/bus/io.ts";
 import { RemoteCharHost } from "../../../../core/char/remote.ts";
 import type { CpuPins } from "../../../../core/cpu.ts";
 import type { Device, DeviceType } from "../../../../core/device.ts";
@@ -26,6 +25,7 @@ import { PVPANIC } from "../../../../plugins/devices/pvpanic/index.ts";
 import { ISA_SERIAL } from "../../../../plugins/devices/serial/index.ts";
 import { FakeChardev } from "../../../core/char/fakes.ts";
 import { randomNumbers } from "../checks.ts";
+import { APIC_BASE, createBoard, HPET_BASE } from "./board.ts";
 import { type Scenario, serveScenarios, type Thread } from "./two-threads.ts";
 
 /** Level and edges of the device's line are words 0 and 1 of the counts; what a scenario counts itself follows. */
@@ -36,8 +36,6 @@ const INTR = 8;
 const HANDLED = 12;
 
 const COM1 = 0x3f8;
-const HPET_BASE = 0xfed0_0000;
-const APIC_BASE = 0xfee0_0000;
 
 /** Makes a device in both threads, and resets it in the machine's. */
 function ready(thread: Thread, ...devices: readonly Device[]): void {
@@ -388,64 +386,18 @@ const apics: Scenario = (thread) => {
 
 /** Random accesses to all of them, from both. */
 const hostile: Scenario = (thread) => {
-  const { ports, memory, arena, clock, role } = thread;
-  const lock = Lock.attach(arena, "interrupts/lock");
-  const timerLock = Lock.attach(arena, "pit/lock");
-  const wires = new IsaInterrupts(arena);
-  const apicBus = new ApicBus();
-  apicBus.current = role;
-  const isaIrq = (line: number) => lockLine(wires.source(line), lock);
-  const machine = { panic() {}, exit() {}, shutdown() {} };
-  const local = thread.create<LocalApic & Device>(APIC, { lock, board: { apicBus } });
-  const pins = { setIntr() {}, nmi() {}, smi() {}, init() {}, sipi() {}, setA20() {} };
-  const messages = lockRegion(apicBus.io, lock);
-  memory.map("apic-msi", APIC_BASE, messages.length, { kind: "io", region: messages }, 1);
-  const pic = thread.create<InterruptController & Device>(ISA_I8259, {
-    lock,
-    board: { intr: { set: (level) => local.lint[0].set(level) } },
-  });
-  const ioapic = thread.create<IoApic & Device>(IOAPIC, { lock, board: { apicBus } });
-  wires.connect(pic, ioapic);
-  lock.run(() => local.connect(pins, pic));
-  const pit = thread.create<Device & { channel(index: number): never }>(ISA_PIT, { isaIrq, lock: timerLock });
-  const board = {
-    ioapicPin: (pin: number) => lockLine(ioapic.pin(pin), lock),
-    hpetLegacy: lockLine(wires.hpetLegacy, lock),
-  };
-  ready(
-    thread,
-    local,
-    pic,
-    ioapic,
-    pit,
-    thread.create(ISA_PCSPK, { lock: timerLock, board: { speakerTimer: pit.channel(2) } }),
-    thread.create(MC146818RTC, { isaIrq }),
-    thread.create(HPET, { isaIrq, board }),
-    thread.create(ISA_SERIAL, { isaIrq }),
-    thread.create(ISA_DEBUGCON, { name: "debugcon" }),
-    thread.create(PVPANIC, { machine }),
-    thread.create(ISA_DEBUG_EXIT, { machine }),
-  );
+  const { arena, clock, role } = thread;
+  const board = createBoard(thread);
+  ready(thread, ...board.devices);
   if (role === 0) clock.start();
-  const regions = ports.mappings();
-  const windows = [0xfec0_0000, APIC_BASE, HPET_BASE];
   const random = randomNumbers(0x1234_5678 + role);
-  const access = (space: typeof ports | typeof memory, at: number, size: AccessSize): boolean => {
-    if (random(2)) space.write(at, random(2 ** 32) >>> (32 - 8 * size), size);
-    else if (space.read(at, size) >= 2 ** (8 * size)) return false;
-    return true;
-  };
   let wrong = 0;
   for (let i = 0; i < 20_000; i++) {
-    if (random(3) === 0) {
-      const offset = windows[random(3)] + random(0x400);
-      if (!access(memory, offset, 4)) wrong++;
-    } else {
-      const { base, region } = regions[random(regions.length)];
-      if (!access(ports, base + random(region.length), ([1, 2, 4] as const)[random(3)])) wrong++;
-    }
+    const access = board.randomAccess(random);
+    const value = board.access(access);
+    if (value !== undefined && value >= 2 ** (8 * access.size)) wrong++;
     if (random(50) === 0) {
-      lock.run(() => local.acknowledge());
+      board.acknowledge();
       clock.poll();
     }
   }

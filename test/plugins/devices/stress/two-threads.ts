@@ -8,17 +8,19 @@ import { once } from "node:events";
 import { parentPort, threadId, Worker, workerData } from "node:worker_threads";
 import type { BoardPorts } from "../../../../core/board.ts";
 import { PortSpace } from "../../../../core/bus/io.ts";
+import type { CharPort } from "../../../../core/char/port.ts";
 import {
   createRemoteCharPlan,
   type RemoteCharPlan,
   RemoteCharPort,
   RemoteCharSender,
 } from "../../../../core/char/remote.ts";
+import { NS_PER_MS } from "../../../../core/clock.ts";
 import type { Device, DeviceContext, DeviceType, MachineControl, Properties } from "../../../../core/device.ts";
 import { type IrqLine, irqLine } from "../../../../core/irq.ts";
 import { AddressSpace } from "../../../../core/memory/address-space.ts";
 import { GuestMemory } from "../../../../core/memory/guest-memory.ts";
-import { SharedClock } from "../../../../core/shared-clock.ts";
+import { type HostTime, SharedClock } from "../../../../core/shared-clock.ts";
 import { StateArena } from "../../../../core/state/state.ts";
 import { Doorbell } from "../../../../core/thread/doorbell.ts";
 import { Lock } from "../../../../core/thread/lock.ts";
@@ -26,11 +28,19 @@ import { lockDevice } from "../../../../core/thread/shared-device.ts";
 import { withTimeout } from "../../../tools/with-timeout.ts";
 
 /** What both threads of one run start from. */
-interface Plan {
+export interface Plan {
   readonly buffer: SharedArrayBuffer;
   readonly char: RemoteCharPlan;
   /** Of the I/O thread, which nobody plays. */
   readonly mainBell: SharedArrayBuffer;
+}
+
+export function createPlan(): Plan {
+  return {
+    buffer: new SharedArrayBuffer(SIZE),
+    char: createRemoteCharPlan("char"),
+    mainBell: new SharedArrayBuffer(4),
+  };
 }
 
 // The buffer: words that both know, a lock of the guest's own, the machine's state.
@@ -58,7 +68,8 @@ export class Thread {
   readonly char: RemoteCharPort | RemoteCharSender;
   readonly #words: Int32Array;
 
-  constructor(plan: Plan, role: 0 | 1) {
+  /** `hostTime` is that of the clock. */
+  constructor(plan: Plan, role: 0 | 1, hostTime?: HostTime) {
     const { buffer, char, mainBell } = plan;
     this.plan = plan;
     this.role = role;
@@ -67,7 +78,7 @@ export class Thread {
     this.counts = new Int32Array(buffer, COUNTS, (ARENA - COUNTS) / 4);
     this.#words = new Int32Array(buffer, 0, COUNTS / 4);
     const bells = [0, 1].map((home) => new Doorbell(buffer, BELLS + home * 4));
-    this.clock = new SharedClock({ arena: this.arena, home: role, wake: (home) => bells[home].ring() });
+    this.clock = new SharedClock({ arena: this.arena, home: role, wake: (home) => bells[home].ring(), hostTime });
     const main = new Doorbell(mainBell);
     this.char = role === 0 ? new RemoteCharPort(char, main) : new RemoteCharSender(char, main, bells[0]);
   }
@@ -82,11 +93,11 @@ export class Thread {
       ports,
       memory,
       clock,
-      wallClock: { nowMs: () => Date.now() },
+      wallClock: { nowMs: () => Math.floor(clock.now() / NS_PER_MS) },
       machine: options.machine,
       board: options.board,
       isaIrq: options.isaIrq ?? (() => this.line(0)),
-      chardev: () => this.char,
+      chardev: () => options.chardev ?? this.char,
     } as unknown as DeviceContext;
     const lock = options.lock ?? Lock.attach(arena, `${name}/lock`);
     return type.create(lockDevice(context, lock), options.properties ?? {}) as T & Device;
@@ -135,6 +146,7 @@ export interface DeviceOptions {
   readonly machine?: Partial<MachineControl>;
   readonly properties?: Properties;
   readonly isaIrq?: (line: number) => IrqLine;
+  readonly chardev?: CharPort;
 }
 
 /** What a thread does; the answer goes to the test. */
@@ -173,11 +185,7 @@ export class TwoThreads {
 
   /** Performs a scenario in both threads; answers what each of them made of it. */
   async run(name: string, scenario: Scenario): Promise<[machine: unknown, cpu: unknown]> {
-    const plan: Plan = {
-      buffer: new SharedArrayBuffer(SIZE),
-      char: createRemoteCharPlan("char"),
-      mainBell: new SharedArrayBuffer(4),
-    };
+    const plan = createPlan();
     const message = once(this.#worker, "message");
     this.#worker.postMessage({ plan, name } satisfies Task);
     const outcomes = [perform(scenario, plan, 0), ...(await withTimeout(name, 2 * PATIENCE_MS, message))] as Outcome[];
