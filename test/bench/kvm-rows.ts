@@ -135,7 +135,7 @@ const smp = (program: SmpProgram, path: (name: string) => string): Row => ({
 /** How far a kernel came: its lines, and the last one, which begins with its time. */
 function kernelProgress({ stdout }: Conversation): string {
   const lines = stdout.split(/[\r\n]+/).filter((line) => line.startsWith("["));
-  return lines.length === 0 ? "nothing came" : `${lines.length} lines to ${lines.at(-1)!.slice(0, LONGEST_NOTE)}`;
+  return `${lines.length} lines to ${lines.at(-1)!.slice(0, LONGEST_NOTE)}`;
 }
 
 const linux = (cpus: number, path: (name: string) => string): Row => ({
@@ -154,7 +154,7 @@ const linux = (cpus: number, path: (name: string) => string): Row => ({
     ]);
     const outcome = await timed(guest, (running) => endsWith(running, 0, seconds));
     const end = outcome.reached ? "" : /Kernel panic.*/.exec(guest.stdout)?.[0];
-    return { ...outcome, note: end ?? (guest.stdout === "" ? outcome.note : kernelProgress(guest)) };
+    return { ...outcome, note: end ?? (guest.stdout.includes("\n[") ? kernelProgress(guest) : outcome.note) };
   },
 });
 

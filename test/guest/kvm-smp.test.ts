@@ -6,23 +6,25 @@ import { endConversations } from "../tools/conversation.ts";
 import { scratch } from "../tools/guest.ts";
 import { kvmMissing } from "../tools/kvm.ts";
 import { checkSmp } from "../tools/smp.ts";
-import { SMP_MODES } from "./programs/smp-library.ts";
+import { SMP_MODES, type SmpMode } from "./programs/smp-library.ts";
 
 const files = scratch();
-const ROUNDS = 20;
+const ROUNDS = 8;
 const LIMIT = 60;
-const CPUS = [1];
+const CPUS = [1, 2, 4];
 
 const reason = await kvmMissing();
 if (reason !== undefined) {
   test.skip(`without KVM: ${reason}`, () => {});
 } else {
-  for (const mode of SMP_MODES) {
-    for (const cpus of CPUS) {
-      const program = { mode, cpus, rounds: ROUNDS };
-      test(`${mode} mode, ${cpus} CPUs`, () => checkSmp(["-accel", "kvm"], program, files.path, LIMIT));
-    }
-  }
+  const check = (irqchip: string, mode: SmpMode, cpus: number): void => {
+    test(`${mode} mode, ${cpus} CPUs, kernel-irqchip=${irqchip}`, () => {
+      const accelerator = ["-accel", `kvm,kernel-irqchip=${irqchip}`];
+      return checkSmp(accelerator, { mode, cpus, rounds: ROUNDS }, files.path, LIMIT);
+    });
+  };
+  for (const mode of SMP_MODES) for (const cpus of CPUS) check("off", mode, cpus);
+  check("on", "long", 2);
 }
 
 test.after(() => {
