@@ -25,6 +25,8 @@ export interface BoardPorts {
   readonly ioapicPin?: (pin: number) => IrqLine;
   /** True while the HPET replaces the interval timer on interrupt 0 and the RTC on interrupt 8. */
   readonly hpetLegacy?: IrqLine;
+  /** Told of the PM timer's port whenever that changes; 0 is nowhere. */
+  readonly pmTimerAt?: (port: number) => void;
   /** The real-time clock's alarm, for power management. */
   readonly rtcAlarm?: () => void;
 }

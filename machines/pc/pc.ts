@@ -20,6 +20,7 @@ import type {
 import { ApicBus } from "../../core/bus/apic-bus.ts";
 import { PortSpace } from "../../core/bus/io.ts";
 import { type MemoryBlock, type PciAddressSpaces, PciBus } from "../../core/bus/pci.ts";
+import { withPmTimer } from "../../core/chips/pm-timer.ts";
 import type { Device } from "../../core/device.ts";
 import { QemuError } from "../../core/errors.ts";
 import type { FirmwareConfig } from "../../core/firmware-config.ts";
@@ -27,7 +28,7 @@ import { type IrqLine, irqLine, NO_IRQ, splitIrq } from "../../core/irq.ts";
 import type { Machine, MachineRuntime } from "../../core/machine.ts";
 import { withOption } from "../../core/options/keyval.ts";
 import type { DriveOptions } from "../../core/options/machine-options.ts";
-import { bool, defineState } from "../../core/state/state.ts";
+import { bool, defineState, u16 } from "../../core/state/state.ts";
 import { Lock } from "../../core/thread/lock.ts";
 import { lockLine, lockRegion } from "../../core/thread/shared-device.ts";
 import { BoardDevices } from "./board-devices.ts";
@@ -42,12 +43,17 @@ import { IsaInterrupts } from "./interrupts.ts";
 import { Kernel } from "./kernel.ts";
 import { mapMemory } from "./memory.ts";
 
-const PC_STATE = defineState("pc", 1, {
-  /** The x87's interrupt line. */
-  ferr: bool,
-  /** -boot once is over. */
-  started: bool,
-});
+const PC_STATE = defineState(
+  "pc",
+  1,
+  {
+    /** The x87's interrupt line. */
+    ferr: bool,
+    /** -boot once is over. */
+    started: bool,
+  },
+  { unsaved: { /** Where the PM timer's port is, or 0. */ pmTimer: u16 } },
+);
 
 const FOUR_GIB_MIB = 3584;
 const MIB = 2 ** 20;
@@ -77,7 +83,8 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   const { firmware } = options;
   const bios = firmware.bios === undefined ? undefined : readBios(firmware.bios);
   const { space } = mapMemory(memory, layout, bios, threads?.remote?.memory);
-  const ports = new PortSpace(threads?.remote?.ports);
+  const remotePorts = threads?.remote && withPmTimer(threads.remote.ports, services.clock, () => board.pmTimer);
+  const ports = new PortSpace(remotePorts);
   // In a machine of several threads one lock guards everything from a wire of the board to a CPU's pins.
   const lock = threads && Lock.attach(services.arena, "interrupts/lock");
   const wire = (line: IrqLine): IrqLine => (lock ? lockLine(line, lock) : line);
@@ -159,7 +166,14 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
       hint: "leave out smm=on, or use -accel tcg",
     });
   }
-  const pm = await devices.create<PowerManagement>("PIIX4_PM", { properties: { "smm-enabled": smm ? "on" : "off" } });
+  const pm = await devices.create<PowerManagement>("PIIX4_PM", {
+    properties: { "smm-enabled": smm ? "on" : "off" },
+    board: {
+      pmTimerAt: (port) => {
+        board.pmTimer = port;
+      },
+    },
+  });
   pm.onSmi(() => cpu.smi());
   const rtc = await devices.create<Cmos>("mc146818rtc", { ...legacy, board: { rtcAlarm: () => pm.rtcAlarm() } });
   await devices.create("isa-pcspk", { board: { speakerTimer: pit.channel(2) }, lock: pitLock });

@@ -27,6 +27,7 @@ export const PIIX4_PM: DeviceType = {
       clock: context.clock,
       sci: context.isaIrq(9),
       mapPorts: (base, region) => ports.map(base, region),
+      timerAt: context.board?.pmTimerAt,
       powerOff: () => machine.shutdown("guest-shutdown"),
       suspend: () => machine.suspend(),
       wakeUp: (reason) => machine.wakeUp(reason),

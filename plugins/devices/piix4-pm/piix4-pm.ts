@@ -9,11 +9,11 @@
 import type { PowerManagement, WakeReason } from "../../../core/board.ts";
 import type { AccessSize, IoRegion, Mapping } from "../../../core/bus/io.ts";
 import { PCI_STATUS, PciDevice, QEMU_SUBSYSTEM } from "../../../core/bus/pci.ts";
+import { nextOverflow, nsOfTick, pmTicks, readPmTimer } from "../../../core/chips/pm-timer.ts";
 import type { Clock, Timer } from "../../../core/clock.ts";
 import type { Device } from "../../../core/device.ts";
 import type { IrqLine } from "../../../core/irq.ts";
 import { bool, defineState, f64, type State, type StateArena, u8, u16 } from "../../../core/state/state.ts";
-import { nextOverflow, nsOfTick, pmTicks } from "./pm-timer.ts";
 import {
   ACPI_DISABLE,
   ACPI_ENABLE,
@@ -74,6 +74,8 @@ export interface Piix4PmOptions {
   readonly sci: IrqLine;
   /** Maps an I/O block whose base the guest chooses. */
   readonly mapPorts: (base: number, region: IoRegion) => Mapping;
+  /** Told where the PM timer's port is, 0 for nowhere. */
+  readonly timerAt?: (port: number) => void;
   /** Soft off: S5, and S4 after the guest has written its image. */
   readonly powerOff: () => void;
   /** Suspends to RAM until `wake` is called. */
@@ -257,6 +259,7 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
     };
     const pmEnabled = (this.config[PMREGMISC] & PMIOSE) !== 0;
     this.#pmMapping = place(this.#pmMapping, this.config16(PMBA) & 0xffc0, pmEnabled, this.#pm);
+    this.#options.timerAt?.(this.#pmMapping ? this.#pmMapping.base + PMTMR : 0);
     const smbEnabled = (this.config[SMBHSTCFG] & SMB_HST_EN) !== 0;
     this.#smbMapping = place(this.#smbMapping, this.config16(SMBBA) & 0xfff0, smbEnabled, this.#smbus.io);
   }
@@ -276,7 +279,7 @@ export class Piix4Pm extends PciDevice implements Device, PowerManagement {
   }
 
   #readPm(at: number, size: AccessSize): number {
-    if (size === 4 && at === PMTMR) return pmTicks(this.#clock) % 2 ** 24;
+    if (size === 4 && at === PMTMR) return readPmTimer(this.#clock);
     let value = 0;
     for (let i = 0; i < size; i++) value |= ((this.#readPm16((at + i) & ~1) >> (((at + i) & 1) * 8)) & 0xff) << (i * 8);
     return value;

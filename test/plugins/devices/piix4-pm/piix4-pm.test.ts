@@ -15,7 +15,7 @@ function setUp(more: { smm?: boolean; disableS3?: boolean } = {}) {
   const arena = StateArena.create();
   const clock = new ManualClock();
   const ports = new PortSpace();
-  const seen = { sci: false, smi: 0, off: 0, suspend: 0, wake: [] as string[] };
+  const seen = { sci: false, smi: 0, off: 0, suspend: 0, wake: [] as string[], timerAt: -1 };
   const pm = new Piix4Pm({
     name: "pm",
     arena,
@@ -24,6 +24,9 @@ function setUp(more: { smm?: boolean; disableS3?: boolean } = {}) {
       seen.sci = level;
     }),
     mapPorts: (base, region) => ports.map(base, region),
+    timerAt: (port) => {
+      seen.timerAt = port;
+    },
     powerOff: () => seen.off++,
     suspend: () => seen.suspend++,
     wakeUp: (reason) => seen.wake.push(reason),
@@ -46,14 +49,20 @@ test("identifies itself as the 82371AB power management function", () => {
 });
 
 test("the I/O block is where PMBA says while PMIOSE is set", () => {
-  const { bus, ports } = setUp();
+  const { bus, pm, ports, seen } = setUp();
   assert.is(bus.configRead(DEVFN, 0x40, 4), 0x601);
+  assert.is(seen.timerAt, BASE + 8);
   assert.is(ports.read(BASE + 4, 2), 0);
   bus.configWrite(DEVFN, 0x40, 0xb001, 2);
   assert.is(ports.read(BASE + 4, 2), 0xffff);
   assert.is(ports.read(0xb004, 2), 0);
+  assert.is(seen.timerAt, 0xb008);
   bus.configWrite(DEVFN, 0x80, 0, 1);
   assert.is(ports.read(0xb004, 2), 0xffff);
+  assert.is(seen.timerAt, 0);
+  bus.configWrite(DEVFN, 0x80, 1, 1);
+  pm.reset();
+  assert.is(seen.timerAt, 0);
 });
 
 test("the timer counts 24 bits at 3.579545 MHz", () => {
