@@ -1,12 +1,13 @@
 /**
- * A device that another thread owns, as this thread makes it: it takes its place in the arena, in guest memory and among
- * the timers, so that everything after it lies where it does in the owner's thread, and is never called. What it does to
+ * A device that another thread owns, as this thread makes it: it takes its place in the arena, in guest memory, among
+ * the timers and on the interrupt lines, so that everything after it lies where it does in the owner's thread, and is never called. What it does to
  * its registers while it is made, it does to registers that nobody else sees.
  */
 
 import type { IoRegion, Mapping } from "../bus/io.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { DeviceContext } from "../device.ts";
+import { NO_IRQ } from "../irq.ts";
 import type { AddressRegion, RegionTarget } from "../memory/address-space.ts";
 import { type State, StateArena, type StateSchema } from "../state/state.ts";
 import { replacing } from "./replacing.ts";
@@ -25,6 +26,10 @@ export function absentDevice(context: DeviceContext): DeviceContext {
       onWrite() {},
       setPageFlag() {},
     }),
+    isaIrq(line) {
+      context.isaIrq(line);
+      return NO_IRQ;
+    },
     addDisplay() {},
   };
 }

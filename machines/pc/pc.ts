@@ -175,7 +175,10 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
     },
   });
   pm.onSmi(() => cpu.smi());
-  const rtc = await devices.create<Cmos>("mc146818rtc", { ...legacy, board: { rtcAlarm: () => pm.rtcAlarm() } });
+  // Power management lives in the machine's thread. Where an alarm may be found in another one, a timer tells of it.
+  const alarm = threads && services.clock.timer("rtc-alarm", () => pm.rtcAlarm());
+  const rtcAlarm = (): void => (alarm ? alarm.arm(services.clock.now()) : pm.rtcAlarm());
+  const rtc = await devices.create<Cmos>("mc146818rtc", { ...legacy, board: { rtcAlarm } });
   await devices.create("isa-pcspk", { board: { speakerTimer: pit.channel(2) }, lock: pitLock });
   dma = await devices.create<IsaDmaController>("i8257");
   await devices.create("i8042", { board: { a20: cpus.a20 } });
@@ -221,7 +224,13 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
       return pm.suspended;
     },
     setRunning: (running: boolean) => cpus.setRunning(running),
-    saving: () => devices.saving(),
+    saving(): void {
+      if (alarm?.deadline !== undefined) {
+        alarm.cancel();
+        pm.rtcAlarm();
+      }
+      devices.saving();
+    },
     loaded(): void {
       ferrLine.set(board.ferr);
       devices.loaded();

@@ -94,8 +94,6 @@ export class Mc146818 implements Device, Cmos {
   readonly #clock: Clock;
   readonly #irq: IrqLine;
   readonly #timer: Timer;
-  /** Tells of an alarm, in the thread of timers: who hears of it may live there. */
-  readonly #alarmTimer: Timer;
   readonly #wallClock: WallClock;
   readonly #alarm: () => void;
 
@@ -110,7 +108,6 @@ export class Mc146818 implements Device, Cmos {
       this.#sync();
       this.#arm();
     });
-    this.#alarmTimer = clock.timer(`${name}.alarm`, alarm);
     this.io = {
       name: "rtc",
       length: 2,
@@ -143,13 +140,6 @@ export class Mc146818 implements Device, Cmos {
     this.#s.nmiMasked = false;
     this.#irq.set(false);
     this.#timer.cancel();
-    this.#alarmTimer.cancel();
-  }
-
-  saving(): void {
-    if (this.#alarmTimer.deadline === undefined) return;
-    this.#alarmTimer.cancel();
-    this.#alarm();
   }
 
   loaded(): void {
@@ -314,7 +304,7 @@ export class Mc146818 implements Device, Cmos {
     if (flags === 0) return;
     this.#cmos[REGISTER_C] |= flags;
     this.#raise();
-    if (flags & this.#cmos[REGISTER_B] & C_AF) this.#alarmTimer.arm(this.#clock.now());
+    if (flags & this.#cmos[REGISTER_B] & C_AF) this.#alarm();
   }
 
   #raise(): void {

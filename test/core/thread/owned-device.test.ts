@@ -7,6 +7,7 @@ import { AddressSpace } from "../../../core/memory/address-space.ts";
 import { GuestMemory } from "../../../core/memory/guest-memory.ts";
 import { array, defineState, StateArena, u8, u32 } from "../../../core/state/state.ts";
 import { absentDevice } from "../../../core/thread/owned-device.ts";
+import { TestLine } from "../../plugins/devices/checks.ts";
 
 const REGISTERS = defineState("device", 1, { control: u32, fifo: array(u8, 20) });
 
@@ -16,7 +17,12 @@ function thread(buffer: SharedArrayBuffer, present: boolean) {
   const ports = new PortSpace();
   const memory = new AddressSpace(GuestMemory.create({ reserved: 8 << 20, ram: 1 << 20 }));
   const clock = new ManualClock();
-  const all = { name: "device", arena, ports, memory, clock } as unknown as DeviceContext;
+  const lines: TestLine[] = [];
+  const isaIrq = (): TestLine => {
+    lines.push(new TestLine());
+    return lines[lines.length - 1];
+  };
+  const all = { name: "device", arena, ports, memory, clock, isaIrq } as unknown as DeviceContext;
   const context = present ? all : absentDevice(all);
   const region = { name: "registers", length: 4, handler: { read: () => 0, write() {} } };
   context.ports.map(0x80, region);
@@ -24,7 +30,8 @@ function thread(buffer: SharedArrayBuffer, present: boolean) {
   const state = context.arena.attach("device", REGISTERS);
   const timer = context.clock.timer("device", () => {});
   const next = arena.attach("next", REGISTERS);
-  return { arena, ports, memory, clock, state, timer, next };
+  context.isaIrq(9).set(true);
+  return { arena, ports, memory, clock, state, timer, next, lines };
 }
 
 test("it takes its place, and nothing of it is found or seen by anybody", () => {
@@ -41,6 +48,10 @@ test("it takes its place, and nothing of it is found or seen by anybody", () => 
   assert.is(owner.state.fifo[19], 0);
   assert.is(other.ports.read(0x80, 1), 0xff);
   assert.is(other.memory.find(0xfed0_0000), undefined);
+  assert.equal(
+    [owner, other].map(({ lines }) => lines.map(({ level }) => level)),
+    [[true], [false]],
+  );
   other.timer.arm(10);
   assert.is(other.clock.nextDeadline(), undefined);
 });

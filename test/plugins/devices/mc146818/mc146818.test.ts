@@ -179,45 +179,6 @@ test("an alarm whose interrupt is enabled is told to power management", () => {
   assert.is(alarms.length, 1);
 });
 
-/** A clock whose timers are late: they fire when the test says so. */
-class LateClock extends ManualClock {
-  override nextDeadline(): undefined {}
-}
-
-test("an alarm that the guest finds before the timer comes is told from a timer, or when the machine is saved", () => {
-  for (const how of ["timer", "saving"]) {
-    const clock = new LateClock();
-    let alarms = 0;
-    const rtc = new Mc146818({
-      name: "rtc",
-      arena: StateArena.create(),
-      clock,
-      irq: new TestLine(),
-      wallClock: { nowMs: () => Math.floor(clock.now() / 1e6) },
-      alarm: () => alarms++,
-    });
-    rtc.reset();
-    for (const [index, value] of [
-      [1, 0xff],
-      [3, 0xff],
-      [5, 0xff],
-      [0x0b, 0x22],
-    ]) {
-      rtc.io.handler.write(0, index, 1);
-      rtc.io.handler.write(1, value, 1);
-    }
-    clock.advance(NS_PER_SECOND);
-    rtc.io.handler.write(0, 0x0c, 1);
-    assert.is(rtc.io.handler.read(1, 1) & 0xa0, 0xa0);
-    assert.is(alarms, 0);
-    if (how === "timer") clock.fireDue(clock.now());
-    else rtc.saving();
-    assert.is(alarms, 1);
-    rtc.saving();
-    assert.is(alarms, 1);
-  }
-});
-
 test("seconds to the alarm", () => {
   const cmos = new Uint8Array(128);
   cmos[0x0b] = 6;

@@ -1,3 +1,4 @@
+// @timeout 180
 /** Shared devices, driven from two threads at once: no interrupt is lost, no register torn, no byte lost or doubled. */
 
 import { test } from "uvu";

@@ -51,7 +51,7 @@ const COUNTS = 64;
 const ARENA = 1024;
 const SIZE = 1 << 20;
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
 const SPINS = 200;
 
 export class Thread {
