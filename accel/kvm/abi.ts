@@ -116,6 +116,7 @@ export const REQUIRED_CAPABILITIES = {
 export const KVM_CAP_SET_IDENTITY_MAP_ADDR = 37;
 export const KVM_CAP_XCRS = 56;
 export const KVM_CAP_NR_MEMSLOTS = 10;
+export const KVM_CAP_NR_VCPUS = 9;
 export const KVM_CAP_MAX_VCPUS = 66;
 export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
 export const KVM_CAP_SPLIT_IRQCHIP = 121;

@@ -63,13 +63,7 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
 
   static async create(environment: VmEnvironment, properties: Properties): Promise<KvmVm> {
     const system = await openKvm();
-    const limit = system.capability(abi.KVM_CAP_MAX_VCPUS);
-    if (environment.vcpus > limit) {
-      throw new QemuError(
-        "too-many-cpus",
-        `Number of SMP cpus requested (${environment.vcpus}) exceeds the maximum cpus supported by KVM (${limit})`,
-      );
-    }
+    checkCount(environment, system);
     const vm = new KvmVm(environment, system, { irqchip: irqchipMode(system, properties) });
     const { memory, exclusively } = environment;
     new MemorySlots(system.library, vm.fd, memory, system.capability(abi.KVM_CAP_NR_MEMSLOTS), exclusively);
@@ -120,4 +114,13 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
     }
     return this.vcpus[index];
   }
+}
+
+/** @throws QemuError when the host's kernel does not take so many vCPUs; warns where it would rather not. */
+function checkCount({ vcpus, log }: VmEnvironment, system: KvmSystem): void {
+  const said = `Number of SMP cpus requested (${vcpus}) exceeds the`;
+  const limit = system.capability(abi.KVM_CAP_MAX_VCPUS);
+  if (vcpus > limit) throw new QemuError("too-many-cpus", `${said} maximum cpus supported by KVM (${limit})`);
+  const recommended = system.capability(abi.KVM_CAP_NR_VCPUS);
+  if (vcpus > recommended) log?.print(`qemu-next: warning: ${said} recommended cpus supported by KVM (${recommended})`);
 }

@@ -51,6 +51,24 @@ export interface VcpuThreadsOptions {
 
 /** A young generation of this size (MiB) does for a thread that has no translated code. */
 const YOUNG_GENERATION = 8;
+/** More would only compete for the host's CPUs. */
+const STARTING_AT_ONCE = 4;
+
+/** Starts the thread of one vCPU; resolves when it has assembled the machine. */
+function startVcpu(plan: VcpuPlan): Promise<void> {
+  const worker = startThread(VCPU_THREAD, {
+    name: `CPU ${plan.index}`,
+    workerData: plan,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
+  });
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string): void =>
+      reject(new QemuError("vcpu-thread", `cannot start the thread of CPU ${plan.index}: ${reason}`));
+    worker.once("message", (start: VcpuStart) => (start ? fail(start.error) : resolve()));
+    worker.once("error", (error) => fail(messageOf(error)));
+    worker.once("exit", () => fail("it has ended"));
+  });
+}
 
 export class VcpuThreads {
   readonly #options: VcpuThreadsOptions;
@@ -62,21 +80,11 @@ export class VcpuThreads {
 
   /** Starts a thread for each vCPU but the first; resolves when all have assembled the machine. */
   async start(plan: Omit<VcpuPlan, "index">): Promise<void> {
-    const starts = this.#options.links.slice(1).map((_, i) => {
-      const worker = startThread(VCPU_THREAD, {
-        name: `CPU ${i + 1}`,
-        workerData: { ...plan, index: i + 1 } satisfies VcpuPlan,
-        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
-      });
-      return new Promise<void>((resolve, reject) => {
-        const fail = (reason: string): void =>
-          reject(new QemuError("vcpu-thread", `cannot start the thread of CPU ${i + 1}: ${reason}`));
-        worker.once("message", (start: VcpuStart) => (start ? fail(start.error) : resolve()));
-        worker.once("error", (error) => fail(messageOf(error)));
-        worker.once("exit", () => fail("it has ended"));
-      });
-    });
-    await Promise.all(starts);
+    let next = 1;
+    const startSome = async (): Promise<void> => {
+      while (next < this.#options.links.length) await startVcpu({ ...plan, index: next++ });
+    };
+    await Promise.all(Array.from({ length: STARTING_AT_ONCE }, startSome));
   }
 
   /** Does what the vCPUs have asked for. */
