@@ -47,6 +47,8 @@ export const ICR = {
 };
 export const IOAPIC = 0xfec00000;
 export const HPET = 0xfed00000;
+const PM_BASE = 0x600;
+export const PM_TIMER = PM_BASE + 8;
 
 export const store = (address: number, value: number | string): string =>
   `mov ebx, ${address}\nmov dword [fs:ebx], ${value}`;
@@ -111,6 +113,21 @@ export const entry = ({ mode }: SmpProgram): string => `
   mov al, 0
   out 0x42, al
   mov dword [${HPET + 0x10}], 1
+  mov dx, 0xcf8
+  mov eax, 0x80000b40
+  out dx, eax
+  mov dx, 0xcfc
+  mov eax, ${PM_BASE + 1}
+  out dx, eax
+  mov dx, 0xcf8
+  mov eax, 0x80000b80
+  out dx, eax
+  mov dx, 0xcfc
+  mov al, 1
+  out dx, al
+  mov dx, ${PM_TIMER}
+  in eax, dx
+  mov [pm_last], eax
   mov edi, ${TABLES.pml4}
   mov ecx, 0x1400
   xor eax, eax
@@ -285,6 +302,7 @@ export const library = ({ mode, cpus }: SmpProgram): string => `
 
 const COUNTERS = [
   ...["spinlock", "barrier_count", "arrived", "guarded", "atomic_count", "scratch", "cmos", "pit", "hpet", "hpet_last"],
+  ...["pm", "pm_last", "pic", "ioapic", "pci", "config"],
   ...["hpet_alone", "pairs_seen", "broadcast_count", "nmi_count", "timer_count", "tick_cpus", "ticks_over"],
   ...["patch_count", "shootdown_seen", "mapped_count"],
 ];

@@ -25,6 +25,7 @@ import {
   library,
   load,
   PAGE,
+  PM_TIMER,
   repeat,
   SIPI_VECTOR,
   type SmpProgram,
@@ -129,12 +130,60 @@ const devices = ({ rounds }: SmpProgram): string => `
     mov [hpet_last], eax
     jb hpet_wrong
     inc dword [hpet]
-    hpet_wrong: call release`,
+    hpet_wrong: mov dx, ${PM_TIMER}
+    in eax, dx
+    mov edx, eax
+    sub eax, [pm_last]
+    mov [pm_last], edx
+    and eax, 0xffffff
+    cmp eax, 0xf00000
+    jae pm_wrong
+    inc dword [pm]
+    pm_wrong: mov al, cl
+    out 0xa1, al
+    in al, 0xa1
+    cmp al, cl
+    jne pic_wrong
+    inc dword [pic]
+    pic_wrong: mov al, 0xff
+    out 0xa1, al
+    mov edx, ecx
+    or edx, 0x10000
+    mov ebx, ${IOAPIC}
+    mov dword [fs:ebx], 0x20
+    mov [fs:ebx + 0x10], edx
+    mov dword [fs:ebx], 0
+    mov dword [fs:ebx], 0x20
+    cmp [fs:ebx + 0x10], edx
+    jne ioapic_wrong
+    inc dword [ioapic]
+    ioapic_wrong: mov dx, 0xcf8
+    mov eax, 0x80000000
+    out dx, eax
+    mov dx, 0xcfc
+    in eax, dx
+    cmp eax, 0x12378086
+    jne pci_wrong
+    inc dword [pci]
+    pci_wrong: mov dx, 0x510
+    xor eax, eax
+    out dx, ax
+    mov dx, 0x511
+    ${"in al, dx\nror eax, 8\n".repeat(4)}
+    cmp eax, 0x554d4551
+    jne config_wrong
+    inc dword [config]
+    config_wrong: call release`,
   )}
   ${report("scratch registers", "scratch")}
   ${report("CMOS bytes", "cmos")}
   ${report("PIT latches", "pit")}
   ${report("HPET readings in order", "hpet")}
+  ${report("PM timer readings in order", "pm")}
+  ${report("PIC masks", "pic")}
+  ${report("I/O APIC entries", "ioapic")}
+  ${report("PCI identifiers", "pci")}
+  ${report("fw_cfg signatures", "config")}
   xor edi, edi
   ${repeat(
     "alone",
@@ -376,6 +425,11 @@ export function smpReport({ mode, cpus, rounds }: SmpProgram): { debug: string; 
     `CMOS bytes: ${all}`,
     `PIT latches: ${all}`,
     `HPET readings in order: ${all}`,
+    `PM timer readings in order: ${all}`,
+    `PIC masks: ${all}`,
+    `I/O APIC entries: ${all}`,
+    `PCI identifiers: ${all}`,
+    `fw_cfg signatures: ${all}`,
     letters.map((letter) => letter.repeat(LETTERS * rounds)).join(""),
     `HPET readings without the lock: ${all}`,
     `interrupts to the next CPU: ${all}`,
