@@ -40,7 +40,9 @@ export interface VcpuEnvironment extends VmEnvironment {
   readonly index: number;
   /** FERR#: an x87 exception of a CPU without CR0.NE. */
   ferr?(level: boolean): void;
-  /** The CPU enters or leaves system management mode. */
+  /** The CPU's turn begins, after another one in the same thread had run. */
+  scheduled?(): void;
+  /** The CPU enters or leaves system management mode; also when the turn changes between CPUs inside and outside. */
   smmChanged?(active: boolean): void;
   /**
    * The thread's doorbell, a word in the guest's memory at `wake.address`. While it is not zero, `run` returns "slice"
@@ -50,8 +52,11 @@ export interface VcpuEnvironment extends VmEnvironment {
 }
 
 export interface Vcpu extends CpuPins {
-  /** Runs guest code until something needs the outside. */
-  run(): VcpuExit;
+  /**
+   * Runs guest code until something needs the outside. `sharing`: another CPU of this thread could run, so a guest that
+   * waits in a loop (PAUSE) ends the slice.
+   */
+  run(sharing?: boolean): VcpuExit;
   /** Makes `run` return soon; may be called from device code inside `run`. */
   kick(): void;
   /** Power-on reset. */
@@ -129,8 +134,8 @@ export interface VcpuThreading {
 export interface Accelerator {
   readonly name: string;
   readonly description: string;
-  /** Sections of guest memory that the accelerator reserves, in bytes. */
-  readonly reservedMemory: number;
+  /** Sections of guest memory that the accelerator reserves for so many vCPUs, in bytes. */
+  reservedMemory(vcpus: number): number;
   /** Whether its CPUs have system management mode; true when it does not say. */
   readonly smm?: boolean;
   /** What `-accel name,property=value` may set. */

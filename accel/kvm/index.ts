@@ -8,7 +8,7 @@ import { KVM_PROPERTIES } from "./properties.ts";
 const KVM: Accelerator = {
   name: "kvm",
   description: "virtualization by the host's kernel",
-  reservedMemory: 0,
+  reservedMemory: () => 0,
   smm: false,
   properties: KVM_PROPERTIES,
   async checkHost(properties) {

@@ -5,6 +5,7 @@ import type { Helpers } from "./engine/helpers.ts";
 import type { IrTranslator } from "./engine/ir-translator.ts";
 import { moduleLogger, sourceLogger } from "./engine/translation-log.ts";
 import type { CompileQueue, RegionTable } from "./jit/backend.ts";
+import type { EnvPlace } from "./js/adapters.ts";
 import type { TcgOptions } from "./properties.ts";
 
 export interface CompilationEnvironment {
@@ -14,12 +15,13 @@ export interface CompilationEnvironment {
   readonly regions: WebAssembly.Table;
   /** Address of interpreter code that finds the block at env.rip. */
   readonly lookup: number;
-  /** Address of the CPU's state. */
-  readonly env: number;
+  /** Where the state of the CPU that runs is. */
+  readonly env: EnvPlace;
   /** Makes IR in this thread. */
   readonly translator: IrTranslator;
   /** CPU model and features as -cpu gave them. */
   readonly model: string;
+  readonly severalCpus: boolean;
   readonly log: Log | undefined;
 }
 
@@ -30,7 +32,7 @@ export interface Compilation {
 
 export async function startCompilation(
   { backend: name, compileThread }: TcgOptions,
-  { memory, helpers, regions, lookup, env, translator, model, log }: CompilationEnvironment,
+  { memory, helpers, regions, lookup, env, translator, model, severalCpus, log }: CompilationEnvironment,
 ): Promise<Compilation> {
   if (name === "wasm" && compileThread) {
     const [{ WasmLinker }, { ThreadQueue }] = await Promise.all([
@@ -38,7 +40,7 @@ export async function startCompilation(
       import("./wasm/thread-queue.ts"),
     ]);
     const table = new WasmLinker(memory, helpers, regions, lookup);
-    return { table, queue: new ThreadQueue(table, model, moduleLogger(log)) };
+    return { table, queue: new ThreadQueue(table, { model, severalCpus }, moduleLogger(log)) };
   }
   const { LocalQueue } = await import("./jit/local-queue.ts");
   if (name === "wasm") {

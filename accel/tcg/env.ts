@@ -77,6 +77,7 @@ export const CPU_STATE = defineState(
     hflags: u32,
     /** All ones, or bit 20 clear while A20 is masked. */
     a20Mask: u32,
+    /** HALTED_*, or 0 while it runs. */
     halted: u32,
     /** 1 while NMIs are held off until IRET. */
     nmiBlocked: u32,
@@ -108,7 +109,7 @@ export const CPU_STATE = defineState(
   },
   {
     unsaved: {
-      /** IRQ_* bits: what waits for delivery. Written by any thread with Atomics. */
+      /** IRQ_* bits: what waits for delivery, and the vector of a SIPI. Written by any thread with Atomics. */
       interruptRequest: i32,
       /** EXIT_REQUESTED: leave compiled code at the next block end. Written by any thread with Atomics. */
       exitRequest: i32,
@@ -138,6 +139,10 @@ export const CPU_STATE = defineState(
       exactRip: u32,
       /** Vector of the exception whose delivery is under way, plus one. */
       delivering: u32,
+      /** SHARING_*: whether there are other CPUs in this thread. */
+      sharing: u32,
+      /** Set by what waits for other CPUs: the slice is over. */
+      yielded: u32,
       /** Address of the page map of core/memory/address-space.ts. */
       pageMap: u32,
       /** CPUID feature words, for checks at run time: see x86/cpu-model.ts. */
@@ -235,6 +240,14 @@ export const HF_DEBUG = 1 << 20;
 export const HF_RF = 1 << 21;
 /** CR4.UMIP, CR4.TSD, CR4.PCE... are looked at by helpers at run time. */
 
+// sharing bits: another CPU could run now; there are others at all.
+export const SHARING_NOW = 1;
+export const SHARING_EVER = 2;
+
+// halted values. Whoever waits for a SIPI takes no interrupt.
+export const HALTED_HLT = 1;
+export const HALTED_WAIT_FOR_SIPI = 2;
+
 // interruptRequest bits.
 export const IRQ_INTR = 1;
 export const IRQ_NMI = 2;
@@ -242,6 +255,8 @@ export const IRQ_SMI = 4;
 export const IRQ_INIT = 8;
 export const IRQ_SIPI = 16;
 export const IRQ_RESET = 32;
+/** Eight bits. */
+export const SIPI_VECTOR_SHIFT = 8;
 
 /** Value of exitRequest: larger than any budget, so that one comparison serves both. */
 export const EXIT_REQUESTED = 0x7fffffff;

@@ -1,24 +1,20 @@
 /** Plugin: the accelerator `tcg`, translation of x86 code. */
 
 import type { Accelerator } from "../../core/accel.ts";
-import { QemuError } from "../../core/errors.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { CPU_SECTION_SIZE } from "./env.ts";
 import { TCG_PROPERTIES } from "./properties.ts";
 import { cpuModels } from "./x86/cpu-model.ts";
 
-const MIB = 2 ** 20;
+/** Code memory with its look-up cache; see vm.ts. */
+const SHARED_SECTIONS = 56 * 2 ** 20;
 
 const TCG: Accelerator = {
   name: "tcg",
   description: "translation of guest code",
-  reservedMemory: CPU_SECTION_SIZE + 56 * MIB,
+  reservedMemory: (vcpus) => vcpus * CPU_SECTION_SIZE + SHARED_SECTIONS,
   properties: TCG_PROPERTIES,
-  async createVm({ vcpus }, properties) {
-    if (vcpus > 1) throw new QemuError("unsupported", "this version of qemu-next runs one CPU only");
-    const { TcgVcpu } = await import("./vcpu.ts");
-    return { createVcpu: (environment) => TcgVcpu.create(environment, properties) };
-  },
+  createVm: async (environment, properties) => (await import("./vm.ts")).TcgVm.create(environment, properties),
   cpuModels,
 };
 

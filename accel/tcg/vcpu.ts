@@ -10,27 +10,21 @@
  */
 
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
-import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { apicIdOf } from "../../core/cpu-topology.ts";
-import type { Properties } from "../../core/device.ts";
-import { PAGE_CODE } from "../../core/memory/address-space.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
-import type { CpuModel } from "../x86/cpuid.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
-import { startCompilation } from "./compilation.ts";
-import { BlockTranslator } from "./engine/block-translator.ts";
-import { CodeCache, insnPointAt, nextInsnPoint, overlaps, type TranslationBlock } from "./engine/code-cache.ts";
-import { type Helpers, loadHelpers } from "./engine/helpers.ts";
+import type { BlockTranslator } from "./engine/block-translator.ts";
+import { type CodeCache, insnPointAt, type TranslationBlock } from "./engine/code-cache.ts";
+import type { Helpers } from "./engine/helpers.ts";
 import { refineFault } from "./engine/instruction-fault.ts";
 import type { CodeSource } from "./engine/ir-translator.ts";
-import { logIntermediateCode } from "./engine/translation-log.ts";
 import {
   CC_DYNAMIC,
-  CPU_SECTION_SIZE,
   CPU_STATE,
   ENV_SIZE,
   EXIT_REQUESTED,
+  HALTED_WAIT_FOR_SIPI,
   HF_CPL,
   HF_CS32,
   HF_CS64,
@@ -43,29 +37,18 @@ import {
   IRQ_NMI,
   IRQ_SIPI,
   IRQ_SMI,
+  SHARING_EVER,
+  SHARING_NOW,
+  SIPI_VECTOR_SHIFT,
 } from "./env.ts";
-import {
-  EXIT_FAULT,
-  EXIT_HOT,
-  EXIT_LINK,
-  EXIT_LOOKUP,
-  generateInterpreter,
-  LOOKUP_ENTRIES,
-  LOOKUP_ENTRY_SIZE,
-} from "./interp/generate.ts";
-import { Jit } from "./jit/jit.ts";
-import { createSurroundings } from "./jit/surroundings.ts";
-import { type TcgOptions, tcgOptions } from "./properties.ts";
-import { applyModel, cpuid, parseModel } from "./x86/cpu-model.ts";
+import { EXIT_FAULT, EXIT_HOT, EXIT_LINK, EXIT_LOOKUP } from "./interp/generate.ts";
+import type { Jit } from "./jit/jit.ts";
+import type { TcgVm } from "./vm.ts";
+import { applyModel, cpuid } from "./x86/cpu-model.ts";
 import { disassemble } from "./x86/disassemble.ts";
 import { dumpState } from "./x86/dump.ts";
 import { Msrs } from "./x86/msr.ts";
 import { initState, loadRegisters, resetState } from "./x86/reset.ts";
-import { OPCODE_ROWS } from "./x86/rows.ts";
-
-/** Code memory in bytes. */
-export const CODE_SIZE = 48 * 2 ** 20;
-export const LOOKUP_SIZE = LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 
 /** `run` comes back after about this time (ns), so that timers can fire; limits of a slice in instructions. */
 const SLICE_NS = 200_000;
@@ -76,15 +59,18 @@ const FETCH_FAULT = 0;
 const FETCH_MMIO = 1;
 const STEP_FLAGS = HF_TF | HF_DEBUG | HF_RF | HF_INHIBIT;
 const EFLAGS_IF = 0x200;
+const CS = 1;
+/** IA32_APIC_BASE: this is the bootstrap processor. */
+const APIC_BASE_BSP = 0x100;
+const SIPI_BITS = IRQ_SIPI | (0xff << SIPI_VECTOR_SHIFT);
 /** See assembly/fetch.ts. */
 const EXC_STALE_BLOCK = 256;
 /** See assembly/compiled.ts. */
 const EXC_OWN_CODE = 257;
 const MAX_INSN_LENGTH = 15;
-const REGION_PLACES = 16384;
 
 /** Thrown through wasm frames when a helper raises a guest exception. */
-const GUEST_FAULT = { guestFault: true };
+export const GUEST_FAULT = { guestFault: true };
 
 const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
 const REGISTER_NAMES = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] as const;
@@ -96,25 +82,21 @@ export class TcgVcpu implements Vcpu {
   readonly state: State<typeof CPU_STATE>;
   /** Address of env. */
   readonly env: number;
-  readonly #environment: VcpuEnvironment;
-  readonly #options: TcgOptions;
+  readonly environment: VcpuEnvironment;
+  readonly #vm: TcgVm;
   readonly #i32: Int32Array;
   readonly #base: number;
   readonly #u8: Uint8Array;
   readonly #cache: CodeCache;
-  #jit: Jit | undefined;
-  readonly #regions: WebAssembly.Table;
-  /** Address of interpreter code that finds the block at env.rip. */
-  readonly #lookup: number;
-  readonly #model: CpuModel;
+  readonly #jit: Jit | undefined;
   readonly #apicId: number;
   readonly #msrs: Msrs;
-  #helpers!: Helpers;
-  #translator!: BlockTranslator;
-  #interpret!: (env: number, pc: number) => number;
+  readonly #helpers: Helpers;
+  readonly #translator: BlockTranslator;
+  readonly #interpret: (env: number, pc: number) => number;
   readonly #logInterrupts: boolean;
-  /** -d exec or cpu: every block is logged before it runs. */
-  readonly #logBlocks: boolean;
+  /** SHARING_EVER, if so. */
+  readonly #sharing: number;
   #kicked = false;
   #budget = SHORTEST_SLICE;
   #translated = 0;
@@ -122,116 +104,54 @@ export class TcgVcpu implements Vcpu {
   readonly #exits = { main: 0, link: 0, lookup: 0, fault: 0, hot: 0 };
   #interrupts = 0;
 
-  private constructor(environment: VcpuEnvironment, options: TcgOptions) {
-    this.#options = options;
+  /** `env` is the address of its section. */
+  constructor(environment: VcpuEnvironment, vm: TcgVm, env: number) {
+    const { index, log, topology, apic } = environment;
     const { memory } = environment.memory;
-    this.#environment = environment;
-    this.#logInterrupts = environment.log?.has("int") ?? false;
-    this.#logBlocks = (environment.log?.has("exec") || environment.log?.has("cpu")) ?? false;
-    this.env = memory.reserve(`cpu${environment.index}`, CPU_SECTION_SIZE + LOOKUP_SIZE, PAGE_SIZE);
-    this.state = new StateArena(memory.buffer, this.env, ENV_SIZE).attach(`cpu${environment.index}`, CPU_STATE);
+    this.environment = environment;
+    this.env = env;
+    this.#vm = vm;
+    this.#logInterrupts = log?.has("int") ?? false;
+    this.state = new StateArena(memory.buffer, env, ENV_SIZE).attach(`cpu${index}`, CPU_STATE);
     this.#i32 = new Int32Array(memory.buffer);
-    this.#base = this.env >>> 2;
+    this.#base = env >>> 2;
     this.#u8 = memory.u8;
-    const code = memory.reserve(`tcg-code${environment.index}`, CODE_SIZE + PAGE_SIZE, PAGE_SIZE);
-    this.#lookup = code + CODE_SIZE;
-    this.#cache = new CodeCache(
-      memory.buffer,
-      this.env,
-      code,
-      CODE_SIZE,
-      (address, on) => this.#markCode(address, on),
-      (block, overwritten) => this.#jit?.killed(block, overwritten),
-    );
-    this.#regions = new WebAssembly.Table({ element: "anyfunc", initial: REGION_PLACES, maximum: REGION_PLACES });
-    this.#model = parseModel(environment.model, environment.topology);
-    this.#apicId = apicIdOf(environment.topology, environment.index);
-    this.#msrs = new Msrs(this.state, environment.apic, this.#model);
+    this.#cache = vm.cache;
+    this.#jit = vm.jit;
+    this.#helpers = vm.helpers;
+    this.#translator = vm.translator;
+    this.#interpret = vm.interpret;
+    this.#sharing = environment.vcpus > 1 ? SHARING_EVER : 0;
+    this.#apicId = apicIdOf(topology, index);
+    this.#msrs = new Msrs(this.state, apic, vm.model);
+    this.state.pageMap = environment.memory.pageMapAddress;
   }
 
-  static async create(environment: VcpuEnvironment, properties: Properties): Promise<TcgVcpu> {
-    const vcpu = new TcgVcpu(environment, tcgOptions(properties));
-    await vcpu.#load();
-    vcpu.reset();
-    return vcpu;
+  // ---- what helpers ask for
+
+  readTsc(): bigint {
+    return this.#msrs.tsc(this.environment.clock.now());
   }
 
-  async #load(): Promise<void> {
-    const { memory, ports, clock, apic } = this.#environment;
-    const wasm = memory.memory.memory;
-    this.#helpers = await loadHelpers(wasm, {
-      throwFault() {
-        throw GUEST_FAULT;
-      },
-      mmioRead: (low, high, size) => memory.read((low >>> 0) + (high >>> 0) * 2 ** 32, size as AccessSize),
-      mmioWrite: (low, high, size, value) => {
-        clock.poll();
-        memory.write((low >>> 0) + (high >>> 0) * 2 ** 32, value >>> 0, size as AccessSize);
-      },
-      notifyWrite: (address, length) => memory.notifyWrite(address >>> 0, length >>> 0),
-      runsCode: (address, length) => this.#runsCode(address >>> 0, length >>> 0),
-      portIn: (port, size) => ports.read(port, size as AccessSize),
-      portOut: (port, size, value) => {
-        clock.poll();
-        ports.write(port, value >>> 0, size as AccessSize);
-      },
-      readTpr: () => apic?.tpr ?? 0,
-      writeTpr: (value) => {
-        if (apic) apic.tpr = value;
-      },
-      readTsc: () => this.#msrs.tsc(clock.now()),
-      // Loaded when a guest asks for random numbers: it takes a good part of the thread's start.
-      random: () => process.getBuiltinModule("node:crypto").randomBytes(8).readBigUInt64LE(),
-      readMsr: (index) => this.#noteMsr(index, this.#msrs.read(index >>> 0, clock.now())),
-      writeMsr: (index) => this.#noteMsr(index, this.#msrs.write(index >>> 0, clock.now())),
-      cpuid: (leaf, subleaf) => cpuid(this.#model, this.state, leaf >>> 0, subleaf >>> 0, this.#apicId, apic),
-      ferr: () => this.#environment.ferr?.(true),
-      smmChanged: (active) => this.#environment.smmChanged?.(active !== 0),
-    });
-    memory.onWrite((address, length) => this.#written(address, length));
-    memory.onMapChange(() => this.#flushTlb());
-    const { table, numbers, exports } = this.#helpers;
-    const pages = wasm.buffer.byteLength / 65536;
-    const module = new WebAssembly.Module(generateInterpreter(pages, table.length));
-    const instance = new WebAssembly.Instance(module, {
-      host: { memory: wasm, helpers: table, regions: this.#regions },
-      helpers: exports as unknown as WebAssembly.ModuleImports,
-    });
-    this.#interpret = instance.exports.run as never;
-    this.#translator = new BlockTranslator(memory.memory.buffer, this.#cache, OPCODE_ROWS, numbers, (feature) =>
-      this.#model.has(feature),
-    );
-    this.state.pageMap = memory.pageMapAddress;
-    await this.#startJit(wasm);
+  readMsr(index: number): number {
+    return this.#noteMsr(index, this.#msrs.read(index, this.environment.clock.now()));
   }
 
-  async #startJit(memory: WebAssembly.Memory): Promise<void> {
-    const { log, model } = this.#environment;
-    const translator = this.#translator;
-    const { lowerer } = translator;
-    const helpers = this.#helpers;
-    lowerer.lowerLookup(this.#lookup);
-    logIntermediateCode(translator, helpers, log);
-    translator.leaveAlways = this.#logBlocks;
-    const { backend, threshold, regionInsns } = this.#options;
-    if (backend === "interp" || this.#logBlocks) return;
-    const { env } = this;
-    const environment = { memory, helpers, regions: this.#regions, lookup: this.#lookup, env, translator, model, log };
-    const { table, queue } = await startCompilation(this.#options, environment);
-    lowerer.hotCount = threshold;
-    this.#cache.hotCount = threshold;
-    const around = createSurroundings(this.#environment.memory.memory, this.state, this.#cache);
-    const options = { places: REGION_PLACES, insns: regionInsns, log };
-    this.#jit = new Jit(table, queue, this.#cache, lowerer, around, options);
+  writeMsr(index: number): number {
+    return this.#noteMsr(index, this.#msrs.write(index, this.environment.clock.now()));
+  }
+
+  cpuid(leaf: number, subleaf: number): void {
+    cpuid(this.#vm.model, this.state, leaf, subleaf, this.#apicId, this.environment.apic);
   }
 
   #noteMsr(index: number, known: number): number {
-    if (known === 0) this.#environment.log?.line("unimp", `no MSR 0x${(index >>> 0).toString(16)}`);
+    if (known === 0) this.environment.log?.line("unimp", `no MSR 0x${index.toString(16)}`);
     return known;
   }
 
   /** Calls a helper that takes env and small numbers. */
-  #call(name: string, ...args: number[]): number {
+  call(name: string, ...args: number[]): number {
     return (this.#helpers.exports[name] as (...args: number[]) => number)(this.env, ...args);
   }
 
@@ -268,16 +188,19 @@ export class TcgVcpu implements Vcpu {
   }
 
   init(): void {
+    this.#withdraw(SIPI_BITS);
     this.#request(IRQ_INIT);
   }
 
   sipi(vector: number): void {
-    void vector;
-    this.#request(IRQ_SIPI);
+    const waits = this.#field("halted") === HALTED_WAIT_FOR_SIPI || (this.#field("interruptRequest") & IRQ_INIT) !== 0;
+    if (!waits) return;
+    this.#withdraw(SIPI_BITS);
+    this.#request(IRQ_SIPI | (vector << SIPI_VECTOR_SHIFT));
   }
 
   setA20(enabled: boolean): void {
-    this.#call("setA20", enabled ? 1 : 0);
+    this.call("setA20", enabled ? 1 : 0);
   }
 
   kick(): void {
@@ -287,15 +210,24 @@ export class TcgVcpu implements Vcpu {
 
   hasWork(): boolean {
     const pending = this.#field("interruptRequest");
-    if (pending & (IRQ_NMI | IRQ_SMI | IRQ_INIT)) return true;
+    if (pending === 0) return false;
+    if (this.#field("halted") === HALTED_WAIT_FOR_SIPI) return (pending & (IRQ_INIT | IRQ_SIPI)) !== 0;
+    if (pending & (IRQ_SMI | IRQ_INIT) && this.#field("smm") === 0) return true;
+    if (pending & IRQ_NMI && this.#field("nmiBlocked") === 0) return true;
     return (pending & IRQ_INTR) !== 0 && (Number(this.state.eflags) & EFLAGS_IF) !== 0;
   }
 
   reset(): void {
-    resetState(this.state, this.#model.signature);
-    applyModel(this.#model, this.state);
-    this.#call("resetTlb");
-    this.#call("updateHflags");
+    resetState(this.state, this.#vm.model.signature);
+    applyModel(this.#vm.model, this.state);
+    this.call("resetTlb");
+    this.call("updateHflags");
+    if (!this.#isBootstrap) this.state.halted = HALTED_WAIT_FOR_SIPI;
+  }
+
+  get #isBootstrap(): boolean {
+    const { apic, index } = this.environment;
+    return apic ? (apic.base & APIC_BASE_BSP) !== 0 : index === 0;
   }
 
   setRegisters(registers: CpuRegisters): void {
@@ -320,8 +252,8 @@ export class TcgVcpu implements Vcpu {
     state.efer = BigInt(registers.efer);
     state.rip = BigInt(registers.rip);
     state.eflags = BigInt(registers.rflags);
-    this.#call("setCpl", 0);
-    this.#flushTlb();
+    this.call("setCpl", 0);
+    this.flushTlb();
   }
 
   save(): SavedState {
@@ -332,8 +264,8 @@ export class TcgVcpu implements Vcpu {
   load(saved: SavedState): void {
     loadRegisters(this.state, saved);
     this.#cache.flush();
-    this.#call("resetTlb");
-    this.#call("updateHflags");
+    this.call("resetTlb");
+    this.call("updateHflags");
     this.#request(Number(saved.fields.pending));
   }
 
@@ -343,8 +275,10 @@ export class TcgVcpu implements Vcpu {
 
   // ---- running
 
-  run(): VcpuExit {
-    const { clock } = this.#environment;
+  run(sharing = false): VcpuExit {
+    const { clock } = this.environment;
+    if (this.#vm.current !== this) this.#vm.enter(this);
+    this.#setField("sharing", this.#sharing | (sharing ? SHARING_NOW : 0));
     this.#jit?.tick();
     const budget = this.#budget;
     const started = clock.now();
@@ -374,6 +308,10 @@ export class TcgVcpu implements Vcpu {
         if (!this.hasWork()) return "halted";
         continue;
       }
+      if (this.#field("yielded") !== 0) {
+        this.#setField("yielded", 0);
+        return "slice";
+      }
       const charge = this.#field("charge");
       if (charge !== 0) {
         this.#setField("charge", 0);
@@ -389,7 +327,7 @@ export class TcgVcpu implements Vcpu {
   #runBlocks(): boolean {
     let block = this.#findBlock();
     if (!block) return this.#deliverFault();
-    if (this.#logBlocks) this.#logExecution(block);
+    if (this.#vm.logBlocks) this.#logExecution(block);
     let pc = block.code;
     for (;;) {
       switch (this.#execute(pc)) {
@@ -424,7 +362,7 @@ export class TcgVcpu implements Vcpu {
           continue;
         default:
           this.#exits.main++;
-          if (this.#field("pendingDebug") !== 0 && this.#call("afterInstruction") !== 0) return this.#deliverFault();
+          if (this.#field("pendingDebug") !== 0 && this.call("afterInstruction") !== 0) return this.#deliverFault();
           return true;
       }
     }
@@ -432,11 +370,11 @@ export class TcgVcpu implements Vcpu {
 
   /** Runs one instruction with the checks that breakpoints, single step and interrupt shadows want. */
   #step(): boolean {
-    if (this.#call("beforeInstruction") !== 0) return this.#deliverFault();
+    if (this.call("beforeInstruction") !== 0) return this.#deliverFault();
     const block = this.#findBlock(1);
     if (!block) return this.#deliverFault();
     if (this.#execute(block.code) === EXIT_FAULT) return this.#blockFaulted();
-    return this.#call("afterInstruction") === 0 || this.#deliverFault();
+    return this.call("afterInstruction") === 0 || this.#deliverFault();
   }
 
   #execute(pc: number): number {
@@ -473,7 +411,7 @@ export class TcgVcpu implements Vcpu {
 
   /** Delivers the exception that the instruction at rip met. */
   #deliverInstructionFault(): boolean {
-    refineFault(this.state, this.#u8, (offset) => this.#call("locateCode", offset) >>> 0);
+    refineFault(this.state, this.#u8, (offset) => this.call("locateCode", offset) >>> 0);
     return this.#deliverFault();
   }
 
@@ -494,16 +432,10 @@ export class TcgVcpu implements Vcpu {
     return true;
   }
 
-  #runsCode(address: number, length: number): number {
-    if (!this.#cache.mayHold(address, length)) return 0;
-    const region = this.#jit?.region(this.#field("region"));
-    return region && overlaps(region, address, length) ? 1 : 0;
-  }
-
   /** The code limit check of a whole block failed: it may fail for a later instruction only. */
   #runSingle(): boolean {
     this.#setField("excVector", -1);
-    const block = this.#translate(this.#call("locateCode", 0), 1);
+    const block = this.#translate(this.call("locateCode", 0), 1);
     if (!block) return this.#deliverFault();
     return this.#execute(block.code) === EXIT_FAULT ? this.#blockFaulted() : true;
   }
@@ -513,7 +445,7 @@ export class TcgVcpu implements Vcpu {
     for (;;) {
       if (this.#logInterrupts) this.#logException();
       try {
-        return this.#call("deliverException") === 0;
+        return this.call("deliverException") === 0;
       } catch (error) {
         if (error !== GUEST_FAULT) throw error;
       }
@@ -526,7 +458,7 @@ export class TcgVcpu implements Vcpu {
     const error = state.excHasError ? ` e=${hex(state.excError)}` : "";
     const where = `cpl=${state.hflags & HF_CPL} IP=${hex(state.segSelector[1])}:${hex(state.rip)}`;
     const stack = `SP=${hex(state.segSelector[2])}:${hex(state.regs[4])}`;
-    this.#environment.log?.line("int", `v=${hex(state.excVector)}${error} ${where} ${stack} CR2=${hex(state.cr2)}`);
+    this.environment.log?.line("int", `v=${hex(state.excVector)}${error} ${where} ${stack} CR2=${hex(state.cr2)}`);
   }
 
   #takeInterrupt(): "taken" | "none" | "triple-fault" {
@@ -534,9 +466,14 @@ export class TcgVcpu implements Vcpu {
     // SMM holds INIT off until RSM.
     if (pending & IRQ_INIT && this.#field("smm") === 0) {
       this.#withdraw(IRQ_INIT);
-      initState(this.state, this.#model.signature);
-      this.#call("updateHflags");
-      this.#flushTlb();
+      initState(this.state, this.#vm.model.signature);
+      this.call("updateHflags");
+      this.flushTlb();
+      if (!this.#isBootstrap) this.state.halted = HALTED_WAIT_FOR_SIPI;
+      return "taken";
+    }
+    if (this.#field("halted") === HALTED_WAIT_FOR_SIPI) {
+      if (pending & IRQ_SIPI) this.#startAt((pending >> SIPI_VECTOR_SHIFT) & 0xff);
       return "taken";
     }
     if (pending & IRQ_SMI && this.#field("smm") === 0) {
@@ -551,20 +488,31 @@ export class TcgVcpu implements Vcpu {
       return this.#guarded("deliverNmi") ? "taken" : "triple-fault";
     }
     if (pending & IRQ_INTR && Number(this.state.eflags) & EFLAGS_IF) {
-      const vector = this.#environment.interrupts.acknowledge();
+      const vector = this.environment.interrupts.acknowledge();
       if (vector < 0) return "none";
       this.#setField("halted", 0);
       this.#interrupts++;
-      if (this.#logInterrupts) this.#environment.log?.line("int", `Servicing hardware INT=0x${vector.toString(16)}`);
+      if (this.#logInterrupts) this.environment.log?.line("int", `Servicing hardware INT=0x${vector.toString(16)}`);
       return this.#guarded("deliverInterrupt", vector) ? "taken" : "triple-fault";
     }
     return "none";
   }
 
+  /** The Startup IPI: real mode at `vector << 12`. */
+  #startAt(vector: number): void {
+    const { state } = this;
+    this.#withdraw(SIPI_BITS);
+    state.segSelector[CS] = vector << 8;
+    state.segBase[CS] = BigInt(vector << 12);
+    state.rip = 0n;
+    state.halted = 0;
+    this.call("updateHflags");
+  }
+
   /** Runs a helper that may raise an exception, and delivers that. */
   #guarded(name: string, ...args: number[]): boolean {
     try {
-      this.#call(name, ...args);
+      this.call(name, ...args);
       return true;
     } catch (error) {
       if (error !== GUEST_FAULT) throw error;
@@ -578,8 +526,8 @@ export class TcgVcpu implements Vcpu {
   #transient: TranslationBlock | undefined;
 
   /** The block at CS:rip, translated if need be. Undefined when the fetch faulted. */
-  #findBlock(maxInsns = this.#options.oneInsn ? 1 : undefined): TranslationBlock | undefined {
-    const phys = this.#call("locateCode", 0) >>> 0;
+  #findBlock(maxInsns = this.#vm.options.oneInsn ? 1 : undefined): TranslationBlock | undefined {
+    const phys = this.call("locateCode", 0) >>> 0;
     if (phys === FETCH_FAULT) return undefined;
     if (phys === FETCH_MMIO) return this.#translateOutsideMemory();
     const block = this.#cache.find(phys, this.#field("hflags"));
@@ -589,7 +537,7 @@ export class TcgVcpu implements Vcpu {
   }
 
   #nextPage(phys: number): number {
-    return this.#call("locateCode", PAGE_SIZE - (phys % PAGE_SIZE)) >>> 0;
+    return this.call("locateCode", PAGE_SIZE - (phys % PAGE_SIZE)) >>> 0;
   }
 
   #source(phys: number): CodeSource {
@@ -601,7 +549,7 @@ export class TcgVcpu implements Vcpu {
     const source = this.#source(phys);
     const block = this.#translator.translate(source, this.#field("hflags"), maxInsns);
     if (!block) return undefined;
-    if (this.#environment.log?.has("in_asm")) this.#logBlock(source, block.length);
+    if (this.environment.log?.has("in_asm")) this.#logBlock(source, block.length);
     this.#translated++;
     this.#guestBytes += block.length;
     if (maxInsns === undefined) this.#cache.publish(block);
@@ -612,11 +560,11 @@ export class TcgVcpu implements Vcpu {
     const { state } = this;
     const base = state.rip + state.segBase[1];
     const lines = this.#translator.disassemble(source, state.hflags, length, base);
-    this.#environment.log?.line("in_asm", `----------------\nIN:\n${lines.join("\n")}\n`);
+    this.environment.log?.line("in_asm", `----------------\nIN:\n${lines.join("\n")}\n`);
   }
 
   #logExecution({ code, hflags }: TranslationBlock): void {
-    const { log } = this.#environment;
+    const { log } = this.environment;
     const { segBase, rip } = this.state;
     const hex = (value: number | bigint): string => value.toString(16).padStart(8, "0");
     log?.line("exec", `Trace 0: 0x${hex(code)} [${hex(segBase[1])}/${hex(rip)}/${hex(hflags)}]`);
@@ -625,7 +573,7 @@ export class TcgVcpu implements Vcpu {
 
   /** Code in device memory is read byte by byte and runs one instruction at a time, without being kept. */
   #translateOutsideMemory(): TranslationBlock | undefined {
-    const { memory } = this.#environment;
+    const { memory } = this.environment;
     const start = Number(this.state.scratch[0]);
     const bytes = Uint8Array.from({ length: MAX_INSN_LENGTH }, (_, i) => memory.read(start + i, 1));
     const source: CodeSource = { phys: 0, bytes, offset: 0, available: bytes.length, nextPage: () => 0 };
@@ -633,31 +581,9 @@ export class TcgVcpu implements Vcpu {
     return this.#transient;
   }
 
-  #markCode(address: number, on: boolean): void {
-    this.#environment.memory.setPageFlag(address, PAGE_CODE, on);
-    this.#call("tlbSetNotify", address, on ? 1 : 0);
-  }
-
-  /** Memory that holds code may have changed. A block that changed itself is left after the present instruction. */
-  #written(address: number, length: number): void {
-    if (!this.#cache.mayHold(address, length)) return;
-    const region = this.#jit?.region(this.#field("region"));
-    if (region) {
-      this.#cache.invalidate(address, length);
-      if (region.dead) this.#setField("regionStale", 1);
-      return;
-    }
-    const pointer = this.#field("opPointer") >>> 0;
-    const current = this.#cache.blockAt(pointer);
-    const wasLive = current !== undefined && !current.dead;
-    this.#cache.invalidate(address, length);
-    if (!wasLive || !current.dead) return;
-    const next = nextInsnPoint(current, pointer);
-    if (next) this.#translator.patchExit(next.code, next.offset, (current.hflags & HF_CS64) !== 0, next.ccOp);
-  }
-
-  #flushTlb(): void {
-    if (this.#helpers) this.#call("flushTlb", 1);
+  /** What memory is where has changed. */
+  flushTlb(): void {
+    this.call("flushTlb", 1);
   }
 
   // ---- monitor
@@ -672,15 +598,15 @@ export class TcgVcpu implements Vcpu {
   }
 
   dumpRegisters(): string {
-    return dumpState(this.state, this.#call("getFlags"));
+    return dumpState(this.state, this.call("getFlags"));
   }
 
   dumpTlb(): string {
-    return describeTlb(this.#environment.memory, this.state);
+    return describeTlb(this.environment.memory, this.state);
   }
 
   dumpMemoryMap(): string {
-    return describeMappings(this.#environment.memory, this.state);
+    return describeMappings(this.environment.memory, this.state);
   }
 
   translate(virtual: bigint): number | undefined {
@@ -707,7 +633,7 @@ export class TcgVcpu implements Vcpu {
   }
 
   dumpTranslation(): string {
-    const { backend, threshold } = this.#options;
+    const { backend, threshold } = this.#vm.options;
     const rows: [string, string][] = [["back end", backend], ["threshold", String(threshold)], ...this.statistics()];
     return `Translation state:\n${rows.map(([name, value]) => `${name.padEnd(24)} ${value}\n`).join("")}`;
   }

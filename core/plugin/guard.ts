@@ -8,7 +8,7 @@ import type { RegistryName } from "./hooks.ts";
 
 /** What each thing has to have, by `typeof`. */
 const SHAPES: Readonly<Partial<Record<RegistryName, Readonly<Record<string, string>>>>> = {
-  accelerator: { name: "string", properties: "object", reservedMemory: "number", createVm: "function" },
+  accelerator: { name: "string", properties: "object", reservedMemory: "function", createVm: "function" },
   machine: { name: "string", aliases: "object", properties: "object", findFirmware: "function", assemble: "function" },
   device: {
     name: "string",

@@ -1,12 +1,12 @@
 /**
- * The machine's thread: assembles the machine from its plan, then runs the vCPU and the devices for good. It never
+ * The machine's thread: assembles the machine from its plan, then runs the vCPUs and the devices for good. It never
  * returns to its event loop while the machine exists; everything from outside comes through shared memory and the
  * doorbell. One turn of the loop:
  *
  *     doorbell rang -> requests, characters, disks
  *     what devices asked for (reset, power off, exit)
  *     timers that are due
- *     guest code, until the slice is over, or sleep until the next timer or the doorbell when the CPU is halted
+ *     a slice of guest code, or sleep until the next timer or the doorbell when all CPUs are halted
  *
  * Where every vCPU has a thread of its own, this one runs the first. The others stand while anything here changes or looks
  * at the machine, and have done for them here what only this thread can do.
@@ -37,6 +37,7 @@ import { Doorbell } from "../thread/doorbell.ts";
 import { type Json, Mailbox, type Message } from "../thread/mailbox.ts";
 import { ControlPanel } from "./control.ts";
 import type { MachineNotes, MachinePlan, RunState } from "./protocol.ts";
+import { RoundRobin } from "./round-robin.ts";
 import { attachArena, attachLinks, attachMemory, hasVcpuThreads } from "./thread-parts.ts";
 import type { VcpuLink } from "./vcpu-link.ts";
 import { type VcpuPost, VcpuThreads } from "./vcpu-threads.ts";
@@ -64,6 +65,8 @@ class MachineThread {
   readonly #blocks = new Map<string, RemoteBlockPort>();
   #clock!: MachineClock;
   #machine!: Machine;
+  /** Of the vCPUs that this thread runs. */
+  #turns!: RoundRobin;
   /** Those of further vCPUs, where they have some. */
   #threads: VcpuThreads | undefined;
   #commands!: MachineCommandContext;
@@ -119,7 +122,9 @@ class MachineThread {
           guestError: (message) => this.#log.line("guest_errors", message),
         },
       });
-      this.#control.kick = () => this.#machine.vcpus[0]?.kick();
+      const { vcpus } = this.#machine;
+      this.#turns = new RoundRobin(links ? vcpus.slice(0, 1) : vcpus);
+      this.#control.kick = () => this.#turns.current?.kick();
       if (links) await this.#startThreads(links, arena);
       this.#commands = {
         machine: this.#machine,
@@ -180,12 +185,12 @@ class MachineThread {
   }
 
   run(): void {
-    const [vcpu] = this.#machine.vcpus;
+    const hasCpu = this.#turns.current !== undefined;
     for (;;) {
       if (this.#wake.take()) this.#poll();
       if (this.#ending) break;
       if (this.#control.pending) this.#obey();
-      if (!this.#going || !vcpu) {
+      if (!this.#going || !hasCpu) {
         this.#wake.wait();
         this.#poll();
         continue;
@@ -194,7 +199,7 @@ class MachineThread {
       if (this.#control.pending) continue;
       // In S3 a timer may wake the machine.
       if (this.#state === "suspended") this.#sleep();
-      else this.#handle(vcpu.run(), vcpu.hasWork());
+      else this.#handle(this.#turns.run());
     }
     this.#threads?.end();
     if (this.#log.has("stats")) this.#printStatistics();
@@ -210,8 +215,8 @@ class MachineThread {
     return this.#state === "running" || this.#state === "suspended";
   }
 
-  #handle(exit: VcpuExit, hasWork: boolean): void {
-    if (exit === "halted" && !hasWork) this.#sleep();
+  #handle(exit: VcpuExit): void {
+    if (exit === "halted") this.#sleep();
     else if (exit === "triple-fault") {
       this.#log.line("cpu_reset", "Triple fault");
       this.#control.reset("guest-reset");

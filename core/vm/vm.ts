@@ -116,7 +116,7 @@ export class Vm {
     const accelerator = await host.require("accelerator", line.machine.accelerator);
     const firmware = type.findFirmware(line.firmware);
     const memory = GuestMemory.create({
-      reserved: accelerator.reservedMemory + RESERVED_MEMORY,
+      reserved: accelerator.reservedMemory(line.machine.smp.cpus) + RESERVED_MEMORY,
       ram: line.machine.ram,
     });
     const vm = new Vm(environment, line, { ...line.machine, firmware }, memory);

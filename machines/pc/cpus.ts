@@ -86,7 +86,7 @@ export class Cpus {
   /** Makes the CPUs. */
   async start(pic: InterruptController): Promise<void> {
     const { options, services, threads } = this.#runtime;
-    const { ports, ferr, lock } = this.#wires;
+    const { ports, apicBus, ferr, lock } = this.#wires;
     const environment = vmEnvironment(this.#runtime, this.#wires);
     for (const [index, apic] of this.#apics.entries()) {
       if (threads?.remote && index !== threads.self) {
@@ -104,6 +104,9 @@ export class Cpus {
         index,
         wake: environment.bells[index],
         ferr: (level) => ferr.set(level),
+        scheduled: () => {
+          apicBus.current = index;
+        },
         smmChanged: (active) => this.#wires.smmChanged(active),
       });
       this.vcpus.push(vcpu);

@@ -4,7 +4,7 @@
   (type $t2 (func (param i32 i64 i32)))
   (type $t3 (func (param i32) (result i32)))
   (type $t4 (func (param i32 i64 i64 i32) (result i64)))
-  (import "host" "memory" (memory $host.memory 241 241 shared))
+  (import "host" "memory" (memory $host.memory 242 242 shared))
   (import "host" "regions" (table $host.regions 1 funcref))
   (import "helpers" "compiledLoad" (func $helpers.compiledLoad (type $t0)))
   (import "helpers" "compiledStore" (func $helpers.compiledStore (type $t1)))
@@ -113,7 +113,7 @@
                 (i64.and (local.get $l6) (i64.const -4096)))
               (i32.eq
                 (i32.add (i32.wrap_i64 (local.get $l6)) (i32.load offset=24 (local.get $l3)))
-                (i32.const 7344135)))
+                (i32.const 7348231)))
             (then
               (local.set $l12
                 (i64.extend_i32_u
@@ -140,7 +140,7 @@
                         (i32.add
                           (i32.wrap_i64 (local.get $l6))
                           (i32.load offset=24 (local.get $l3)))
-                        (i32.const 7340032))))
+                        (i32.const 7344128))))
                   (i64.store offset=rip (local.get $p0) (local.get $l7))
                   (local.set $l4 (i32.const 15))
                   (br $B0)))
@@ -177,25 +177,23 @@
             (if $I13
               (i32.and
                 (i32.eq
-                  (i32.load offset=1048576
+                  (i32.load offset=2101248
                     (local.tee $l3
-                      (i32.add
-                        (i32.shl
-                          (i32.and
-                            (i32.xor
-                              (local.tee $l5
-                                (i32.add
-                                  (i32.wrap_i64 (local.get $l6))
-                                  (i32.load offset=24 (local.get $l3))))
-                              (i32.shr_u (local.get $l5) (i32.const 16)))
-                            (i32.const 262143))
-                          (i32.const 4))
-                        (local.get $p0))))
+                      (i32.shl
+                        (i32.and
+                          (i32.xor
+                            (local.tee $l5
+                              (i32.add
+                                (i32.wrap_i64 (local.get $l6))
+                                (i32.load offset=24 (local.get $l3))))
+                            (i32.shr_u (local.get $l5) (i32.const 16)))
+                          (i32.const 262143))
+                        (i32.const 4))))
                   (local.get $l5))
                 (i32.eq
-                  (i32.load offset=1048580 (local.get $l3))
+                  (i32.load offset=2101252 (local.get $l3))
                   (i32.load offset=hflags (local.get $p0))))
-              (then (local.set $l5 (i32.load offset=1048584 (local.get $l3))))
+              (then (local.set $l5 (i32.load offset=2101256 (local.get $l3))))
               (else (return (i32.const 2097152)))))
           (else (return (i32.const 2097152)))))
       (else

@@ -4,7 +4,7 @@
   (type $t2 (func (param i32 i64 i32)))
   (type $t3 (func (param i32) (result i32)))
   (type $t4 (func (param i32 i64 i64 i32) (result i64)))
-  (import "host" "memory" (memory $host.memory 241 241 shared))
+  (import "host" "memory" (memory $host.memory 242 242 shared))
   (import "host" "regions" (table $host.regions 1 funcref))
   (import "helpers" "compiledLoad" (func $helpers.compiledLoad (type $t0)))
   (import "helpers" "compiledStore" (func $helpers.compiledStore (type $t1)))
@@ -315,25 +315,23 @@
             (if $I24
               (i32.and
                 (i32.eq
-                  (i32.load offset=1048576
+                  (i32.load offset=2101248
                     (local.tee $l3
-                      (i32.add
-                        (i32.shl
-                          (i32.and
-                            (i32.xor
-                              (local.tee $l5
-                                (i32.add
-                                  (i32.wrap_i64 (local.get $l6))
-                                  (i32.load offset=24 (local.get $l3))))
-                              (i32.shr_u (local.get $l5) (i32.const 16)))
-                            (i32.const 262143))
-                          (i32.const 4))
-                        (local.get $p0))))
+                      (i32.shl
+                        (i32.and
+                          (i32.xor
+                            (local.tee $l5
+                              (i32.add
+                                (i32.wrap_i64 (local.get $l6))
+                                (i32.load offset=24 (local.get $l3))))
+                            (i32.shr_u (local.get $l5) (i32.const 16)))
+                          (i32.const 262143))
+                        (i32.const 4))))
                   (local.get $l5))
                 (i32.eq
-                  (i32.load offset=1048580 (local.get $l3))
+                  (i32.load offset=2101252 (local.get $l3))
                   (i32.load offset=hflags (local.get $p0))))
-              (then (local.set $l5 (i32.load offset=1048584 (local.get $l3))))
+              (then (local.set $l5 (i32.load offset=2101256 (local.get $l3))))
               (else (return (i32.const 2097152)))))
           (else (return (i32.const 2097152)))))
       (else

@@ -13,9 +13,11 @@ const ROUNDS = 20;
 const LIMIT = 60;
 
 const RUNS: readonly [SmpMode, number][] = [
-  ["real", 1],
-  ["protected", 1],
+  ["real", 2],
+  ["protected", 4],
   ["long", 1],
+  ["long", 2],
+  ["long", 4],
 ];
 
 for (const [mode, cpus] of RUNS) {

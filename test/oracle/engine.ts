@@ -18,7 +18,7 @@ import {
   HF_INHIBIT,
   HF_SEGCHECK,
 } from "../../accel/tcg/env.ts";
-import { EXIT_FAULT, generateInterpreter, LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../accel/tcg/interp/generate.ts";
+import { EXIT_FAULT, generateInterpreter, LOOKUP_SECTION_SIZE } from "../../accel/tcg/interp/generate.ts";
 import type { RegionBackend } from "../../accel/tcg/jit/backend.ts";
 import { connect, makeReducible } from "../../accel/tcg/jit/region.ts";
 import { OPCODE_ROWS } from "../../accel/tcg/x86/rows.ts";
@@ -34,7 +34,6 @@ const PAGE = 4096;
 /** Where in a page of its own the fault handling sees an instruction. */
 const CODE_AT = 16;
 const RAM_PAGES = 64;
-const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 const PTE_FLAGS = 7n;
 const PTE_WRITABLE = 2n;
 const PTE_USER = 4n;
@@ -93,7 +92,10 @@ export type MakeBackend = (
 ) => RegionBackend;
 
 export class OracleEngine {
-  readonly memory = GuestMemory.create({ reserved: SECTION + CODE_SIZE + 8 * 2 ** 20, ram: RAM_PAGES * PAGE });
+  readonly memory = GuestMemory.create({
+    reserved: CPU_SECTION_SIZE + LOOKUP_SECTION_SIZE + CODE_SIZE + 8 * 2 ** 20,
+    ram: RAM_PAGES * PAGE,
+  });
   readonly state: State<typeof CPU_STATE>;
   /** The memory mapped at `dataAddress`. */
   readonly data: Uint8Array;
@@ -115,16 +117,16 @@ export class OracleEngine {
     const { absent, readOnly, descriptors = [], backend } = options;
     const { memory } = this;
     this.#makeBackend = backend;
-    this.#exits = memory.reserve("exits", PAGE, PAGE);
+    this.#exits = memory.reserve("exits", LOOKUP_SECTION_SIZE, PAGE);
     this.#fxAddress = dataAddress + BigInt(FX_IMAGE);
-    this.#env = memory.reserve("env", SECTION, PAGE);
+    this.#env = memory.reserve("env", CPU_SECTION_SIZE, PAGE);
     const code = memory.reserve("code", CODE_SIZE, PAGE);
     const pageMap = memory.reserve("page-map", 4 * 2 ** 20, PAGE);
     const ram = memory.reserve("ram", RAM_PAGES * PAGE, PAGE);
     const map = new Uint32Array(memory.buffer, pageMap, 2 ** 20);
     for (let page = 0; page < RAM_PAGES; page++) map[page] = (ram + page * PAGE) | PAGE_READ | PAGE_WRITE;
     this.state = new StateArena(memory.buffer, this.#env, CPU_SECTION_SIZE).attach("cpu", CPU_STATE);
-    this.#cache = new CodeCache(memory.buffer, this.#env, code, CODE_SIZE, () => {});
+    this.#cache = new CodeCache(memory.buffer, this.#exits, code, CODE_SIZE, () => {});
     const { state } = this;
     state.excVector = -1;
     state.a20Mask = 0xffffffff;
@@ -204,7 +206,9 @@ export class OracleEngine {
       smmChanged: () => {},
     });
     const { table, numbers, exports } = this.#helpers;
-    const module = new WebAssembly.Module(generateInterpreter(memory.buffer.byteLength / 65536, table.length));
+    const module = new WebAssembly.Module(
+      generateInterpreter(memory.buffer.byteLength / 65536, table.length, this.#exits),
+    );
     const instance = new WebAssembly.Instance(module, {
       host: {
         memory: memory.memory,

@@ -37,7 +37,8 @@ async function run(cases: number, bits: Bits, faults: boolean, backend?: MakeBac
 
 const BACKENDS: Readonly<Record<string, MakeBackend>> = {
   WebAssembly: (memory, helpers, regions, lookup) => new WasmBackend(memory, helpers, regions, lookup),
-  JavaScript: (memory, helpers, regions, lookup, env) => new JsBackend(memory, helpers, regions, lookup, env),
+  JavaScript: (memory, helpers, regions, lookup, env) =>
+    new JsBackend(memory, helpers, regions, lookup, { fixed: env }),
 };
 
 for (const bits of [64, 32, 16] as const) {

@@ -3,7 +3,23 @@
 import { castShadow } from "./debug";
 import { EXC_BR, EXC_GP, raise, raiseError } from "./fault";
 import { getEflags, setEflags } from "./flags";
-import { ENV_EFLAGS, ENV_HALTED, ENV_HFLAGS, ENV_REGS, ENV_SCRATCH, HF_CPL, HF_VM, INHIBIT_STI } from "./generated/env";
+import {
+  ENV_EFLAGS,
+  ENV_EXIT_REQUEST,
+  ENV_HALTED,
+  ENV_HFLAGS,
+  ENV_REGS,
+  ENV_SCRATCH,
+  ENV_SHARING,
+  ENV_YIELDED,
+  EXIT_REQUESTED,
+  HALTED_HLT,
+  HF_CPL,
+  HF_VM,
+  INHIBIT_STI,
+  SHARING_EVER,
+  SHARING_NOW,
+} from "./generated/env";
 import { cpuid as hostCpuid } from "./host";
 import { loadU16, loadU32 } from "./mmu";
 import { EFLAGS_AC, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_RF, EFLAGS_VM } from "./registers";
@@ -45,7 +61,16 @@ export function sti(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
 
 /** IR: HLT. */
 export function halt(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
-  store<u32>(env + ENV_HALTED, 1);
+  store<u32>(env + ENV_HALTED, HALTED_HLT);
+  return 0;
+}
+
+/** IR: PAUSE: what the guest waits for may be another CPU's to do. */
+export function pause(env: u32, _a: u64, _b: u64, _imm: i32): u64 {
+  if (load<u32>(env + ENV_SHARING) & SHARING_NOW) {
+    store<u32>(env + ENV_YIELDED, 1);
+    store<u32>(env + ENV_EXIT_REQUEST, EXIT_REQUESTED);
+  }
   return 0;
 }
 
@@ -82,9 +107,13 @@ export function monitor(env: u32, a: u64, _b: u64, _imm: i32): u64 {
   return 0;
 }
 
-/** IR: MWAIT with extensions `a`. Nobody else writes to memory: only an interrupt can end the wait. */
+/**
+ * IR: MWAIT with extensions `a`. Where nobody else writes to memory, only an interrupt can end the wait; beside other CPUs
+ * it ends at once, which it may.
+ */
 export function mwait(env: u32, a: u64, _b: u64, _imm: i32): u64 {
   if (a & ~1) raiseError(env, EXC_GP, 0);
-  if (load<u64>(env + ENV_EFLAGS) & EFLAGS_IF) store<u32>(env + ENV_HALTED, 1);
+  if (load<u32>(env + ENV_SHARING) & SHARING_EVER) return pause(env, 0, 0, 0);
+  if (load<u64>(env + ENV_EFLAGS) & EFLAGS_IF) store<u32>(env + ENV_HALTED, HALTED_HLT);
   return 0;
 }

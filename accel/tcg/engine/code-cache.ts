@@ -1,5 +1,6 @@
 /**
- * The translation blocks of one CPU and the memory their code lies in.
+ * The translation blocks of a machine and the memory their code lies in. All its CPUs use them: a block depends on the
+ * guest's memory and mode only.
  *
  * Invariants:
  *  1. A block is found by the shared-memory address of its first byte and the mode it was translated for (hflags).
@@ -93,12 +94,12 @@ export class CodeCache {
   #at: number;
 
   /**
-   * `env` is the CPU's section, `base` and `size` the code memory; `setCodePage` marks pages that hold guest code;
+   * `lookup` is the address of the code that precedes the look-up cache, `base` and `size` the code memory; `setCodePage` marks pages that hold guest code;
    * `onKill` hears of blocks that die and whether their code was overwritten.
    */
   constructor(
     buffer: SharedArrayBuffer,
-    env: number,
+    lookup: number,
     base: number,
     size: number,
     setCodePage: (address: number, on: boolean) => void,
@@ -106,7 +107,7 @@ export class CodeCache {
   ) {
     this.#onKill = onKill;
     this.#i32 = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
-    this.#lookup = (env + LOOKUP_OFFSET) >>> 2;
+    this.#lookup = (lookup + LOOKUP_OFFSET) >>> 2;
     this.#base = base;
     this.#segmentSize = Math.floor(size / SEGMENTS / 8) * 8;
     this.#at = base;

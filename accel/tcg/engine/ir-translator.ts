@@ -48,6 +48,11 @@ export class IrTranslator {
   readonly #insn: Insn;
   /** Every block leaves to the run loop, so that each can be logged. */
   leaveAlways = false;
+  /** The machine has several CPUs, which share this thread. */
+  set severalCpus(several: boolean) {
+    this.#t.severalCpus = several;
+  }
+
   readonly #straddle = new Uint8Array(MAX_INSN_LENGTH);
 
   /** `helpers` numbers the functions that IR calls. */

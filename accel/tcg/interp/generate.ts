@@ -14,7 +14,7 @@
  * An address that reaches linear memory comes from a slot offset in translated code or from a TLB entry, nothing else.
  */
 
-import { CPU_SECTION_SIZE, ENV, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE } from "../env.ts";
+import { ENV, segBaseOffset, TLB_ENTRIES, TLB_ENTRY_SIZE } from "../env.ts";
 import type { OpRow } from "../ir/ops.ts";
 import { Code, I32, I64, ModuleBuilder } from "../wasm/encoder.ts";
 import { W } from "../wasm/opcodes.ts";
@@ -28,10 +28,12 @@ export const EXIT_HOT = 4;
 /** Larger results of a compiled region are addresses of code to go on with. */
 const LAST_EXIT = 15;
 
-/** Look-up cache, at env + CPU_SECTION_SIZE: entries of {host address u32, hflags u32, code u32, count down i32}. */
+/** Look-up cache: entries of {host address u32, hflags u32, code u32, count down i32}. */
 export const LOOKUP_ENTRIES = 262144;
 export const LOOKUP_ENTRY_SIZE = 16;
-export const LOOKUP_OFFSET = CPU_SECTION_SIZE;
+/** Where it is, counted from the address of the interpreter code that finds the block at env.rip. */
+export const LOOKUP_OFFSET = 4096;
+export const LOOKUP_SECTION_SIZE = LOOKUP_OFFSET + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 
 const ENV_LOCAL = 0;
 const PC = 1;
@@ -63,7 +65,11 @@ class Generator {
   /** Depth of the dispatch loop. */
   next = 0;
 
-  constructor(memoryPages: number, helpers: number) {
+  /** Address of the look-up cache. */
+  readonly lookupCache: number;
+
+  constructor(memoryPages: number, helpers: number, lookup: number) {
+    this.lookupCache = lookup + LOOKUP_OFFSET;
     const { module } = this;
     module.importMemory("host", "memory", memoryPages, memoryPages);
     module.importTable("host", "helpers", helpers);
@@ -447,13 +453,14 @@ class Generator {
       .op(W.i32_and)
       .i32(LOOKUP_ENTRY_SIZE)
       .op(W.i32_mul);
-    code.get(ENV_LOCAL).op(W.i32_add).tee(this.entry).memory(W.i32_load, LOOKUP_OFFSET).get(this.target).op(W.i32_eq);
-    code.get(this.entry).memory(W.i32_load, LOOKUP_OFFSET + 4);
+    const { lookupCache } = this;
+    code.tee(this.entry).memory(W.i32_load, lookupCache).get(this.target).op(W.i32_eq);
+    code.get(this.entry).memory(W.i32_load, lookupCache + 4);
     code.get(ENV_LOCAL).memory(W.i32_load, ENV.hflags).op(W.i32_eq, W.i32_and).if();
-    this.countDown(this.entry, LOOKUP_OFFSET + 12);
+    this.countDown(this.entry, lookupCache + 12);
     code
       .get(this.entry)
-      .memory(W.i32_load, LOOKUP_OFFSET + 8)
+      .memory(W.i32_load, lookupCache + 8)
       .set(PC)
       .brTo(this.next);
     code.end();
@@ -538,7 +545,10 @@ class Generator {
   }
 }
 
-/** The interpreter's module bytes, for a memory of `memoryPages` wasm pages and a table of `helpers` functions. */
-export function generateInterpreter(memoryPages: number, helpers: number): Uint8Array {
-  return new Generator(memoryPages, helpers).generate();
+/**
+ * The interpreter's module bytes, for a memory of `memoryPages` wasm pages and a table of `helpers` functions; `lookup` is
+ * the address of the interpreter code that finds the block at env.rip.
+ */
+export function generateInterpreter(memoryPages: number, helpers: number, lookup: number): Uint8Array {
+  return new Generator(memoryPages, helpers, lookup).generate();
 }

@@ -62,7 +62,7 @@ function declare(effect: Effect, names: string): void {
   for (const name of names.split(/\s+/)) EFFECTS.set(name, effect);
 }
 
-declare(PURE, "mulHighUnsigned mulHighSigned crc32 pdep pext sti");
+declare(PURE, "mulHighUnsigned mulHighSigned crc32 pdep pext sti pause");
 declare({ ...PURE, tlb: true }, "setAlignmentCheck");
 declare({ ...PURE, reads: FLAG_SLOTS }, "computeFlags computeFlagsOf computeCarry");
 declare(FAULTS, "segmentCheck checkAligned16 probeStore raiseException raiseExceptionError ldmxcsr mmxEnter emms");

@@ -1,4 +1,4 @@
-/** What planning a region asks of the CPU: where code lies by the TLB, where computed exits have led. */
+/** What planning a region asks of the CPU that runs: where code lies by the TLB, where computed exits have led. */
 
 import type { GuestMemory } from "../../../core/memory/guest-memory.ts";
 import type { State } from "../../../core/state/state.ts";
@@ -13,7 +13,7 @@ const TLB_ADDEND = 24;
 
 export function createSurroundings(
   memory: GuestMemory,
-  state: State<typeof CPU_STATE>,
+  current: () => State<typeof CPU_STATE>,
   cache: CodeCache,
 ): Omit<Surroundings, "regionInsns"> {
   const { u8, view } = memory;
@@ -22,16 +22,18 @@ export function createSurroundings(
     cache,
     memory: u8,
     locate(delta) {
+      const state = current();
       const linear = BigInt.asUintN(widthOf(state.hflags), state.rip + state.segBase[CS] + BigInt(delta));
       const entry = state.tlb + Number((linear >> 12n) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;
       if (view.getBigUint64(entry + TLB_TAG_FETCH, true) !== (linear & ~0xfffn)) return undefined;
       return (Number(linear & 0xffffffffn) + view.getUint32(entry + TLB_ADDEND, true)) >>> 0;
     },
     targets({ historyAt, hflags }) {
+      const { rip } = current();
       const targets = new Set<number>();
       for (let i = 0; historyAt !== 0 && i < HISTORY; i++) {
         const target = view.getBigUint64(historyAt + i * 8, true);
-        if (target !== 0n) targets.add(Number(BigInt.asIntN(widthOf(hflags), target - state.rip)));
+        if (target !== 0n) targets.add(Number(BigInt.asIntN(widthOf(hflags), target - rip)));
       }
       return [...targets];
     },

@@ -21,17 +21,23 @@ const HELPER = "l=elli";
 /** The same, of a helper whose result nobody wants. */
 const HELPER_VOID = "=elli";
 
+/** Where env is: at one address for good, or, where several CPUs run, at that in the word at `current`. */
+export interface EnvPlace {
+  readonly fixed: number;
+  readonly current?: number;
+}
+
 type Adapter = (...words: number[]) => number;
 
 export class Adapters {
   readonly functions: Record<string, Adapter> = {};
   readonly #memory: WebAssembly.Memory;
   readonly #helpers: Helpers;
-  readonly #env: number;
+  readonly #env: EnvPlace;
   readonly #known = new Set<string>();
   #module: ModuleBuilder;
 
-  constructor(memory: WebAssembly.Memory, helpers: Helpers, env: number) {
+  constructor(memory: WebAssembly.Memory, helpers: Helpers, env: EnvPlace) {
     this.#memory = memory;
     this.#helpers = helpers;
     this.#env = env;
@@ -71,6 +77,12 @@ export class Adapters {
     return module;
   }
 
+  #pushEnv(code: Code): void {
+    const { fixed, current } = this.#env;
+    if (current === undefined) code.i32(fixed);
+    else code.i32(0).memory(W.i32_load, current);
+  }
+
   #import(helper: string, name: string, signature: string): void {
     const [result, operands] = signature.split("=");
     const results: ValueType[] = signature === HELPER_VOID ? [I64] : result === "" ? [] : [TYPES[result]];
@@ -93,7 +105,7 @@ export class Adapters {
     let param = 0;
     if (result === "v") code.get(param++);
     for (const type of operands) {
-      if (type === "e") code.i32(this.#env);
+      if (type === "e") this.#pushEnv(code);
       else code.get(param++);
       if (type === "v") code.v128Load();
       if (type !== "l") continue;
@@ -103,7 +115,9 @@ export class Adapters {
     if (result === "v") code.v128Store();
     if (result === "l") {
       const value = code.local(I64);
-      code.set(value).i32(this.#env).get(value).i64(32).op(W.i64_shr_u).memory(W.i64_store32, RESULT_HIGH);
+      code.set(value);
+      this.#pushEnv(code);
+      code.get(value).i64(32).op(W.i64_shr_u).memory(W.i64_store32, RESULT_HIGH);
       code.get(value).op(W.i32_wrap_i64);
     }
     const results: ValueType[] = result === "l" || result === "i" ? [I32] : [];

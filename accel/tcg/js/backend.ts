@@ -10,7 +10,7 @@ import { REGION_OPCODE } from "../interp/lower.ts";
 import type { CompiledBatch, RegionBackend } from "../jit/backend.ts";
 import type { Region } from "../jit/region.ts";
 import { Code, I32, ModuleBuilder } from "../wasm/encoder.ts";
-import { Adapters } from "./adapters.ts";
+import { Adapters, type EnvPlace } from "./adapters.ts";
 import { ctz, mulHigh, popcount } from "./arithmetic.ts";
 import { compileRegion } from "./region.ts";
 
@@ -22,7 +22,7 @@ export class JsBackend implements RegionBackend {
   readonly name = "js";
   readonly #table: WebAssembly.Table;
   readonly #lookup: number;
-  readonly #env: number;
+  readonly #env: EnvPlace;
   readonly #adapters: Adapters;
   readonly #helperNames: string[] = [];
   readonly #names: Record<string, unknown>;
@@ -30,14 +30,14 @@ export class JsBackend implements RegionBackend {
 
   /**
    * `table` holds the functions of compiled regions; `lookup` is the address of interpreter code that finds the block
-   * at env.rip; `env` the address of the only CPU that runs the regions; `onSource` sees every function.
+   * at env.rip; `onSource` sees every function.
    */
   constructor(
     memory: WebAssembly.Memory,
     helpers: Helpers,
     table: WebAssembly.Table,
     lookup: number,
-    env: number,
+    env: EnvPlace,
     onSource?: (source: string) => void,
   ) {
     this.#table = table;
@@ -45,12 +45,13 @@ export class JsBackend implements RegionBackend {
     this.#env = env;
     this.#onSource = onSource;
     this.#adapters = new Adapters(memory, helpers, env);
+    const { fixed, current } = env;
     const words = new Int32Array(memory.buffer);
     /** What an exit leads to, which is the instruction at `cell`; counts those that lead to the interpreter. */
     const follow = (cell: number): number => {
       const next = words[(cell + 8) >>> 2];
       if (next === 0) {
-        words[(env + ENV.opPointer) >>> 2] = cell;
+        words[((current === undefined ? fixed : words[current >>> 2]) + ENV.opPointer) >>> 2] = cell;
         return EXIT_LINK;
       }
       if ((words[next >>> 2] & 0xffff) === REGION_OPCODE) return next;

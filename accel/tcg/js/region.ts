@@ -23,6 +23,7 @@ import { analyse } from "../jit/graph.ts";
 import { movesRip, type Node, type Region, successors, type Terminator } from "../jit/region.ts";
 import { callsOut, slotsOf } from "../jit/slots.ts";
 import { Structure, type StructureWriter } from "../jit/structure.ts";
+import type { EnvPlace } from "./adapters.ts";
 import { RESULT_HIGH } from "./adapters.ts";
 import { neededBy, RegisterUse, slotBit, slotSet } from "./registers.ts";
 
@@ -43,8 +44,7 @@ const SIGNED_METHOD: Readonly<Record<number, string>> = { 1: "Int8", 2: "Int16",
 
 /** What a compiled region needs from outside. */
 export interface JsImports {
-  /** Address of env. */
-  readonly env: number;
+  readonly env: EnvPlace;
   /** Interpreter code that looks up the block at env.rip. */
   readonly lookup: number;
   helperName(number: number): string;
@@ -108,10 +108,12 @@ class RegionCompiler implements StructureWriter {
     this.#store(this.#use.written);
     this.#emit(`${this.#word(ENV.budget)} = k;\nreturn z;`);
     const variables = [..."kwgGnNabexyuUz", ...this.#variables].map((name) => `${name} = 0`).join(", ");
+    const { current } = this.#imports.env;
+    const env = current === undefined ? "" : `const $e = I[${current >>> 2}], $w = $e >>> 2;\n`;
     const source = `"use strict";
 const { ${["I", "V", "follow", "mulHigh", "ctz", "popcount", ...this.#functions].join(", ")} } = F;
 return (function () {
-let ${variables};
+${env}let ${variables};
 ${this.#lines.join("\n")}
 });`;
     return { source, points: Int32Array.from(this.#points), cells: this.#cells };
@@ -125,7 +127,14 @@ ${this.#lines.join("\n")}
 
   /** The word of env at a byte offset. */
   #word(offset: number): string {
-    return `I[${(this.#imports.env + offset) >>> 2}]`;
+    const { fixed, current } = this.#imports.env;
+    return current === undefined ? `I[${(fixed + offset) >>> 2}]` : `I[$w + ${offset >>> 2}]`;
+  }
+
+  /** The address of a byte of env. */
+  #address(offset: number): string {
+    const { fixed, current } = this.#imports.env;
+    return current === undefined ? String(fixed + offset) : `$e + ${offset}`;
   }
 
   #ir(): IrCode {
@@ -485,7 +494,7 @@ ${this.#lines.join("\n")}
     const [result, operands] = row.signature!.split("=");
     const name = this.#imports.op(row);
     this.#functions.add(name);
-    const address = (slot: Value): string => String(this.#imports.env + slot);
+    const address = (slot: Value): string => this.#address(slot);
     const words = row.swap ? [b, a] : [a, b].slice(0, operands.length);
     const values = words.flatMap((value, index) => {
       if (operands[index] === "v") return [address(value)];
@@ -522,13 +531,13 @@ ${this.#lines.join("\n")}
   /** Fields that share bytes with a register in variables go through env. */
   #envLoad({ size }: OpRow, d: Value, offset: number): void {
     this.#store(slotSet(offset & ~7) & this.#use.used);
-    this.#assign(d, { low: `V.get${METHOD[size!]}(${this.#imports.env + offset}, true)`, high: "0" });
+    this.#assign(d, { low: `V.get${METHOD[size!]}(${this.#address(offset)}, true)`, high: "0" });
   }
 
   #envStore({ size }: OpRow, offset: number, value: Value): void {
     const touched = slotSet(offset & ~7) & this.#use.used;
     this.#store(touched);
-    this.#emit(`V.set${METHOD[size!]}(${this.#imports.env + offset}, ${this.#value(value).low}, true);`);
+    this.#emit(`V.set${METHOD[size!]}(${this.#address(offset)}, ${this.#value(value).low}, true);`);
     this.#reload(touched);
   }
 

@@ -18,6 +18,13 @@ function copy(t: Translator, value: Value): Value {
 
 export const nop: Emit = () => {};
 
+/** What the guest waits for may be another CPU's to do: that one's turn must come before the next look. */
+export const pause: Emit = (t) => {
+  if (!t.severalCpus) return;
+  t.ir.callVoid("pause");
+  t.endMain();
+};
+
 export const undefinedInstruction: Emit = (t) => t.raise(6);
 
 /** MOV "E, G" */

@@ -147,6 +147,8 @@ export class Translator {
   #carryApart = false;
   /** A block end was emitted. */
   ended = false;
+  /** The machine has several CPUs, which share this thread. */
+  severalCpus = false;
 
   constructor(ir: IrBuilder) {
     this.ir = ir;

@@ -14,6 +14,7 @@ export interface CompileThreadData {
   readonly options: WasmCompilerOptions;
   /** CPU model and features as -cpu gave them. */
   readonly model: string;
+  readonly severalCpus: boolean;
   /** Modules come with their bytes. */
   readonly wantsBytes: boolean;
 }
@@ -33,10 +34,11 @@ export type ModuleMessage =
 /** Regions compiled at once. */
 const BATCH = 8;
 
-const { port, options, model, wantsBytes } = workerData as CompileThreadData;
+const { port, options, model, severalCpus, wantsBytes } = workerData as CompileThreadData;
 const features = parseModel(model);
 const numbers = new Map(options.helperNames.map((name, number) => [name, number]));
 const translator = new IrTranslator(OPCODE_ROWS, numbers, (feature) => features.has(feature));
+translator.severalCpus = severalCpus;
 const compiler = new WasmCompiler(options);
 
 function compile(plans: readonly NumberedPlan[]): ModuleMessage {

@@ -190,12 +190,13 @@ class RegionCompiler implements StructureWriter {
       .op(W.i32_and)
       .i32(Math.log2(LOOKUP_ENTRY_SIZE))
       .op(W.i32_shl);
-    code.get(ENV_LOCAL).op(W.i32_add).tee(this.#entry).memory(W.i32_load, LOOKUP_OFFSET).get(this.#next).op(W.i32_eq);
-    code.get(this.#entry).memory(W.i32_load, LOOKUP_OFFSET + 4);
+    const cache = this.#imports.lookup + LOOKUP_OFFSET;
+    code.tee(this.#entry).memory(W.i32_load, cache).get(this.#next).op(W.i32_eq);
+    code.get(this.#entry).memory(W.i32_load, cache + 4);
     code.get(ENV_LOCAL).memory(W.i32_load, ENV.hflags).op(W.i32_eq, W.i32_and).if();
     code
       .get(this.#entry)
-      .memory(W.i32_load, LOOKUP_OFFSET + 8)
+      .memory(W.i32_load, cache + 8)
       .set(this.#next);
     code.else().i32(this.#imports.lookup).op(W.return).end();
     code.else().i32(this.#imports.lookup).op(W.return).end();

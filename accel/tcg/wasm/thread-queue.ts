@@ -18,9 +18,12 @@ const THREAD_OPTIONS = { name: "compile", resourceLimits: { maxYoungGenerationSi
  */
 const POLLS_BEFORE_START = 100;
 
+/** What the translator in the thread has to know. */
+export type TranslationOptions = Pick<CompileThreadData, "model" | "severalCpus">;
+
 export class ThreadQueue implements CompileQueue {
   readonly #linker: WasmLinker;
-  readonly #model: string;
+  readonly #translation: TranslationOptions;
   readonly #onModule: ((bytes: Uint8Array) => void) | undefined;
   #port: MessagePort | undefined;
   #waiting: NumberedPlan[] = [];
@@ -28,10 +31,10 @@ export class ThreadQueue implements CompileQueue {
   /** Plans that have been sent and not come back. */
   #away = 0;
 
-  /** `model` is the CPU model as -cpu gave it; `onModule` sees every module. */
-  constructor(linker: WasmLinker, model: string, onModule?: (bytes: Uint8Array) => void) {
+  /** `onModule` sees every module. */
+  constructor(linker: WasmLinker, translation: TranslationOptions, onModule?: (bytes: Uint8Array) => void) {
     this.#linker = linker;
-    this.#model = model;
+    this.#translation = translation;
     this.#onModule = onModule;
   }
 
@@ -66,7 +69,7 @@ export class ThreadQueue implements CompileQueue {
     const data: CompileThreadData = {
       port: port2,
       options: this.#linker.options,
-      model: this.#model,
+      ...this.#translation,
       wantsBytes: this.#onModule !== undefined,
     };
     const thread = startThread(COMPILE_THREAD, { ...THREAD_OPTIONS, workerData: data, transferList: [port2] });

@@ -55,6 +55,7 @@ import {
   movZI,
   movzx,
   nop,
+  pause,
   popa,
   popE,
   popZ,
@@ -160,7 +161,7 @@ pair(0, 0x8a, "mov", ["Gb Eb", "Gv Ev"], movGE);
 row(0, 0x8d, "lea", "Gv M", lea, MEMORY);
 row(0, 0x8f, "pop", "Ev", popE, { reg: 0, ...D64 });
 registers(0, 0x90, "xchg", "Zv rAX", xchgZA);
-row(0, 0x90, "pause", "", nop, { prefix: "f3" });
+row(0, 0x90, "pause", "", pause, { prefix: "f3" });
 row(0, 0x98, "cbw/cwde/cdqe", "", extendA);
 row(0, 0x99, "cwd/cdq/cqo", "", extendD);
 row(0, 0x9e, "sahf", "", sahf, NOT64);

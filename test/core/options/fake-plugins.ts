@@ -24,7 +24,7 @@ const machine: MachineType = {
 const accelerator: Accelerator = {
   name: "tcg",
   description: "tiny",
-  reservedMemory: 0,
+  reservedMemory: () => 0,
   properties: { thread: { type: "str" } },
   createVm: unused,
   cpuModels: () => [

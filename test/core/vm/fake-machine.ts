@@ -65,7 +65,7 @@ const accelerator: Accelerator = {
   name: "fake",
   description: "runs nothing",
   properties: { act: { type: "str" } },
-  reservedMemory: 0,
+  reservedMemory: () => 0,
   createVm: async (_, { act }) => ({ createVcpu: async (environment) => new FakeVcpu(environment, String(act ?? "")) }),
   cpuModels: () => [{ name: "qemu64", description: "" }],
 };

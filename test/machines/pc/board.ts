@@ -73,7 +73,7 @@ export class TestBoard {
     if (line.kind !== "machine") throw new Error(line.text);
     const type = await host.require("machine", line.machine.machine);
     const accelerator = await host.require("accelerator", line.machine.accelerator);
-    const reserved = accelerator.reservedMemory + RESERVED_MEMORY;
+    const reserved = accelerator.reservedMemory(line.machine.smp.cpus) + RESERVED_MEMORY;
     const memory = GuestMemory.create({ reserved, ram: line.machine.ram });
     const blocks: GuestBlock[] = [];
     const allocate = memory.allocateBlock.bind(memory);

@@ -6,10 +6,9 @@ import {
   nextInsnPoint,
   type TranslationBlock,
 } from "../../../../accel/tcg/engine/code-cache.ts";
-import { CPU_SECTION_SIZE } from "../../../../accel/tcg/env.ts";
-import { LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../../../accel/tcg/interp/generate.ts";
+import { LOOKUP_SECTION_SIZE } from "../../../../accel/tcg/interp/generate.ts";
 
-const CODE = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
+const CODE = LOOKUP_SECTION_SIZE;
 const CODE_SIZE = 8 * 1024;
 const BLOCK_CODE = 64;
 const PAGE = 4096;

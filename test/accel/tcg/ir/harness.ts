@@ -20,8 +20,7 @@ import {
   EXIT_LINK,
   EXIT_LOOKUP,
   generateInterpreter,
-  LOOKUP_ENTRIES,
-  LOOKUP_ENTRY_SIZE,
+  LOOKUP_SECTION_SIZE,
 } from "../../../../accel/tcg/interp/generate.ts";
 import { Lowerer } from "../../../../accel/tcg/interp/lower.ts";
 import { IrBuilder, type IrCode } from "../../../../accel/tcg/ir/builder.ts";
@@ -35,7 +34,6 @@ import { type State, StateArena } from "../../../../core/state/state.ts";
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
-const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 const TAG_READ = 0;
 const TAG_WRITE = 8;
 const TAG_FETCH = 16;
@@ -115,10 +113,10 @@ export interface CompiledBlocks {
 export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
   const wide = (hflags & HF_CS64) !== 0;
   const codeBase = CODE_PAGE + (wide ? 0 : CS_BASE);
-  const memory = GuestMemory.create({ reserved: SECTION + 8 * MIB, ram: MIB });
-  const env = memory.reserve("env", SECTION, PAGE);
+  const memory = GuestMemory.create({ reserved: CPU_SECTION_SIZE + LOOKUP_SECTION_SIZE + 8 * MIB, ram: MIB });
+  const env = memory.reserve("env", CPU_SECTION_SIZE, PAGE);
   const code = memory.reserve("code", MIB, PAGE);
-  const lookup = memory.reserve("lookup", PAGE, PAGE);
+  const lookup = memory.reserve("lookup", LOOKUP_SECTION_SIZE, PAGE);
   const pageMap = memory.reserve("page-map", 4 * MIB, PAGE);
   const block = memory.allocateBlock("data", 5 * PAGE);
   const data = block.bytes.subarray(0, DATA_SIZE);
@@ -153,7 +151,7 @@ export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
   const pages = memory.buffer.byteLength / 65536;
   const regions = new WebAssembly.Table({ element: "anyfunc", initial: PLACES });
   const { exports } = new WebAssembly.Instance(
-    new WebAssembly.Module(generateInterpreter(pages, helpers.table.length)),
+    new WebAssembly.Module(generateInterpreter(pages, helpers.table.length, lookup)),
     {
       host: { memory: memory.memory, helpers: helpers.table, regions },
       helpers: helpers.exports as unknown as WebAssembly.ModuleImports,
@@ -166,7 +164,7 @@ export async function createIrMachine(hflags = HF_CS64): Promise<IrMachine> {
   const ir = new IrBuilder(helpers.numbers);
   const backends: Record<CompilingBackend, RegionBackend> = {
     wasm: new WasmBackend(memory.memory, helpers, regions, lookup),
-    js: new JsBackend(memory.memory, helpers, regions, lookup, env),
+    js: new JsBackend(memory.memory, helpers, regions, lookup, { fixed: env }),
   };
 
   resetTlb(env);

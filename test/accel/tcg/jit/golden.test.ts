@@ -144,7 +144,7 @@ function jsText(compiled: Compiled): string {
   const { memory, helpers, env } = compiled.guest;
   const source = shown<string>(
     compiled,
-    (table, show) => new JsBackend(memory.memory, helpers, table, LOOKUP, env, show),
+    (table, show) => new JsBackend(memory.memory, helpers, table, LOOKUP, { fixed: env }, show),
   );
   return source
     .replace(/I\[(\d+)\]/g, (_all, word) => `I[${slotName(word * 4 - env)}]`)

@@ -14,7 +14,7 @@ import {
   HF_PE,
   HF_SS32,
 } from "../../../../accel/tcg/env.ts";
-import { LOOKUP_ENTRIES, LOOKUP_ENTRY_SIZE } from "../../../../accel/tcg/interp/generate.ts";
+import { LOOKUP_SECTION_SIZE } from "../../../../accel/tcg/interp/generate.ts";
 import { buildRegion } from "../../../../accel/tcg/jit/build.ts";
 import { formRegion, type RegionPlan } from "../../../../accel/tcg/jit/form.ts";
 import type { Region } from "../../../../accel/tcg/jit/region.ts";
@@ -24,7 +24,6 @@ import { assemble } from "../../../tools/asm.ts";
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
-const SECTION = CPU_SECTION_SIZE + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 const MAX_INSNS = 300;
 const MODES = { 64: HF_CS64 | HF_LMA | HF_PE | HF_OSFXSR | HF_CPL, 32: HF_CS32 | HF_SS32 | HF_PE | HF_OSFXSR | HF_CPL };
 
@@ -80,7 +79,8 @@ export class SmallGuest {
   private constructor(memory: GuestMemory, helpers: Helpers, source: string, bits: 64 | 32) {
     this.memory = memory;
     this.helpers = helpers;
-    this.env = memory.reserve("env", SECTION, PAGE);
+    this.env = memory.reserve("env", CPU_SECTION_SIZE, PAGE);
+    const lookup = memory.reserve("lookup", LOOKUP_SECTION_SIZE, PAGE);
     const code = memory.reserve("code", MIB, PAGE);
     this.#guest = memory.reserve("guest", 2 * PAGE, PAGE);
     const { bytes, labels } = assemble(`bits ${bits}\n${source}`);
@@ -88,13 +88,13 @@ export class SmallGuest {
     this.#labels = labels;
     this.#end = this.#guest + bytes.length;
     this.#hflags = MODES[bits];
-    this.#cache = new CountingCache(memory.buffer, this.env, code, MIB, () => {});
+    this.#cache = new CountingCache(memory.buffer, lookup, code, MIB, () => {});
     this.#translator = new BlockTranslator(memory.buffer, this.#cache, OPCODE_ROWS, helpers.numbers, () => true);
   }
 
   /** `source` starts at the beginning of a page; `bits` is 64 or 32. */
   static async create(source: string, bits: 64 | 32 = 64): Promise<SmallGuest> {
-    const memory = GuestMemory.create({ reserved: SECTION + 8 * MIB, ram: MIB });
+    const memory = GuestMemory.create({ reserved: CPU_SECTION_SIZE + LOOKUP_SECTION_SIZE + 8 * MIB, ram: MIB });
     return new SmallGuest(memory, await loadHelpers(memory.memory, HOST), source, bits);
   }
 

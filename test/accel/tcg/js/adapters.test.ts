@@ -8,7 +8,7 @@ import { SmallGuest } from "../jit/small-guest.ts";
 const guest = await SmallGuest.create("nop");
 const { memory, helpers, env } = guest;
 const words = new Int32Array(memory.buffer, env);
-const adapters = new Adapters(memory.memory, helpers, env);
+const adapters = new Adapters(memory.memory, helpers, { fixed: env });
 
 test("a helper takes halves, and returns the low one", () => {
   const name = adapters.helper("mulHighUnsigned", true);

@@ -28,7 +28,7 @@ test("a plan comes back as functions", async () => {
   const table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
   const modules: Uint8Array[] = [];
   const backend = new WasmBackend(guest.memory.memory, guest.helpers, table, LOOKUP);
-  const queue = new ThreadQueue(backend, "qemu64", (bytes) => modules.push(bytes));
+  const queue = new ThreadQueue(backend, { model: "qemu64", severalCpus: false }, (bytes) => modules.push(bytes));
   const here = backend.compile([guest.region("entry")!]);
   queue.submit(5, guest.plan("entry")!);
   const { ids, refused, batch } = await finished(queue);
@@ -43,7 +43,10 @@ test("a plan comes back as functions", async () => {
 test("a plan whose code makes no sense is refused, the others are compiled", async () => {
   const guest = await SmallGuest.create(LOOP);
   const table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
-  const queue = new ThreadQueue(new WasmBackend(guest.memory.memory, guest.helpers, table, LOOKUP), "qemu64");
+  const queue = new ThreadQueue(new WasmBackend(guest.memory.memory, guest.helpers, table, LOOKUP), {
+    model: "qemu64",
+    severalCpus: false,
+  });
   const good = guest.plan("entry")!;
   const bad: RegionPlan = { ...good, code: new Uint8Array(good.code.length).fill(NO_OPCODE) };
   queue.submit(1, bad);

@@ -1,0 +1,54 @@
+/**
+ * Runs the vCPUs of a thread in turn: a slice of one, then of the next that has something to do. A CPU that halts, or that
+ * waits for another one (PAUSE), gives its turn away at once.
+ */
+
+import type { Vcpu, VcpuExit } from "../accel.ts";
+
+export class RoundRobin {
+  readonly #vcpus: readonly Vcpu[];
+  /** Those that halted in their last slice. */
+  readonly #halted: boolean[];
+  /** Whose turn it is. */
+  #turn = 0;
+  #current: Vcpu | undefined;
+
+  constructor(vcpus: readonly Vcpu[]) {
+    this.#vcpus = vcpus;
+    this.#halted = vcpus.map(() => false);
+    [this.#current] = vcpus;
+  }
+
+  /** The one that runs, or ran last. */
+  get current(): Vcpu | undefined {
+    return this.#current;
+  }
+
+  /** One slice. "halted" when none has anything to do. */
+  run(): VcpuExit {
+    const vcpus = this.#vcpus;
+    if (vcpus.length === 1) {
+      const exit = vcpus[0].run();
+      return exit === "halted" && vcpus[0].hasWork() ? "slice" : exit;
+    }
+    for (const _ of vcpus) {
+      const index = this.#turn;
+      this.#turn = (index + 1) % vcpus.length;
+      if (!this.#ready(index)) continue;
+      const vcpu = vcpus[index];
+      this.#current = vcpu;
+      const exit = vcpu.run(this.#anyOther(index));
+      this.#halted[index] = exit === "halted";
+      return exit === "halted" ? "slice" : exit;
+    }
+    return "halted";
+  }
+
+  #ready(index: number): boolean {
+    return !this.#halted[index] || this.#vcpus[index].hasWork();
+  }
+
+  #anyOther(index: number): boolean {
+    return this.#vcpus.some((_, other) => other !== index && this.#ready(other));
+  }
+}
