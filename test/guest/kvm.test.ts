@@ -52,7 +52,20 @@ if (reason !== undefined) {
   test("SeaBIOS finds nothing to boot; the monitor reaches a CPU in the kernel", async () => {
     const log = files.path("bios.log");
     const guest = await start(
-      ...["-M", "pc,accel=kvm:tcg", "-display", "none", "-serial", "null", "-monitor", "stdio", "-m", "32"],
+      ...[
+        "-M",
+        "pc,accel=kvm:tcg",
+        "-display",
+        "none",
+        "-serial",
+        "null",
+        "-monitor",
+        "stdio",
+        "-m",
+        "32",
+        "-smp",
+        "2",
+      ],
       ...["-debugcon", `file:${log}`, "-global", "isa-debugcon.iobase=0x402"],
     );
     await guest.expect("(qemu) ");
@@ -60,6 +73,7 @@ if (reason !== undefined) {
       assert.ok(tries < 400, readFileSync(log, "latin1"));
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    assert.match(readFileSync(log, "latin1"), /Found 2 cpu/);
     const ask = async (line: string, answer: string): Promise<void> => {
       guest.type(`${line}\n`);
       await guest.expect(answer);
