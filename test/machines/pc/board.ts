@@ -88,7 +88,9 @@ export class TestBoard {
     const ports = new Map(Object.entries(disks).map(([id, bytes]) => [id, new MemoryBlockPort(bytes)]));
     let board: TestBoard | undefined;
     const end = (how: string): void => {
-      if (board) board.ended = how;
+      if (!board) return;
+      board.ended = how;
+      board.cpu.kick();
     };
     const machine = await type.assemble({
       memory,
