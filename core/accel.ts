@@ -11,6 +11,7 @@ import type { CpuTopology } from "./cpu-topology.ts";
 import type { DeviceType, Properties, PropertySpecs } from "./device.ts";
 import type { Log } from "./log.ts";
 import type { AddressSpace } from "./memory/address-space.ts";
+import type { CodeSize } from "./monitor/disassembly.ts";
 import type { SavedState } from "./state/state.ts";
 import type { Doorbell } from "./thread/doorbell.ts";
 import type { Json } from "./thread/mailbox.ts";
@@ -85,11 +86,8 @@ export interface Vcpu extends CpuPins {
   translate(virtual: bigint): number | undefined;
   /** The linear address of the instruction it stands at. */
   readonly instructionPointer: bigint;
-  /**
-   * The instruction at the head of `bytes`, as the CPU's present mode reads it: its length and its text. Undefined when
-   * there are too few bytes for one.
-   */
-  disassemble(bytes: Uint8Array, address: bigint): { length: number; text: string } | undefined;
+  /** How it reads instructions in its present mode. */
+  readonly codeSize: CodeSize;
   /** `info jit`: the state of code translation, if there is any. */
   dumpTranslation?(): string;
   /** Counters for -d stats: name and value. */

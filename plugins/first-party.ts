@@ -40,7 +40,12 @@ const PC_REQUIRES: readonly string[] = [
 ];
 
 export const FIRST_PARTY: readonly FirstPartyPlugin[] = [
-  { name: "tcg", part: "accel/tcg", provides: ["accelerator:tcg"], load: () => import("../accel/tcg/index.ts") },
+  {
+    name: "tcg",
+    part: "accel/tcg",
+    provides: ["accelerator:tcg", "disassembler:x86"],
+    load: () => import("../accel/tcg/index.ts"),
+  },
   { name: "kvm", part: "accel/kvm", provides: ["accelerator:kvm"], load: () => import("../accel/kvm/index.ts") },
   {
     name: "pc",

@@ -15,6 +15,7 @@ import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { apicIdOf } from "../../core/cpu-topology.ts";
 import { QemuError } from "../../core/errors.ts";
+import type { CodeSize } from "../../core/monitor/disassembly.ts";
 import type { SavedState } from "../../core/state/state.ts";
 import { dumpRegisters } from "../x86/dump.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
@@ -34,6 +35,9 @@ const { RUN, EXIT, KVM_RUN } = abi;
 const EFLAGS_IF = 0x200n;
 const CR0_PE = 1n;
 const APIC_BASE_BSP = 0x100n;
+const EFER_LMA = 0x400n;
+const SEGMENT_L = 1 << 21;
+const SEGMENT_DB = 1 << 22;
 const MMIO_MAX = 8;
 /** What user code makes the kernel fail at is told this many times. */
 const SHOWN_FAILURES = 8;
@@ -421,8 +425,11 @@ export class KvmVcpu implements Vcpu {
     return cr0 & CR0_PE ? linear : linear & 0xffffffffn;
   }
 
-  disassemble(): never {
-    throw new QemuError("unsupported", "the accelerator 'kvm' does not disassemble");
+  get codeSize(): CodeSize {
+    const { segments, efer } = this.#registers.show(false);
+    const { attributes } = segments[1];
+    if ((efer & EFER_LMA) !== 0n && (attributes & SEGMENT_L) !== 0) return 64;
+    return (attributes & SEGMENT_DB) !== 0 ? 32 : 16;
   }
 
   dumpRegisters(): string {

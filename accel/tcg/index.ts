@@ -23,6 +23,8 @@ const plugin: Plugin = {
   api: 1,
   apply(host) {
     host.hooks.accelerator.for("tcg").tap("tcg", () => TCG);
+    const load = async () => (await import("./x86/disassemble.ts")).disassemble;
+    host.hooks.disassembler.for("x86").tap("tcg", () => ({ load }));
   },
 };
 

@@ -12,6 +12,7 @@
 import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { apicIdOf } from "../../core/cpu-topology.ts";
+import type { CodeSize } from "../../core/monitor/disassembly.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
 import type { BlockTranslator } from "./engine/block-translator.ts";
@@ -45,7 +46,6 @@ import { EXIT_FAULT, EXIT_HOT, EXIT_LINK, EXIT_LOOKUP } from "./interp/generate.
 import type { Jit } from "./jit/jit.ts";
 import type { TcgVm } from "./vm.ts";
 import { applyModel, cpuid } from "./x86/cpu-model.ts";
-import { disassemble } from "./x86/disassemble.ts";
 import { dumpState } from "./x86/dump.ts";
 import { Msrs } from "./x86/msr.ts";
 import { initState, loadRegisters, resetState } from "./x86/reset.ts";
@@ -592,9 +592,9 @@ export class TcgVcpu implements Vcpu {
     return BigInt.asUintN(64, this.state.rip + this.state.segBase[1]);
   }
 
-  disassemble(bytes: Uint8Array, address: bigint): { length: number; text: string } | undefined {
+  get codeSize(): CodeSize {
     const { hflags } = this.state;
-    return disassemble(bytes, hflags & HF_CS64 ? 64 : hflags & HF_CS32 ? 32 : 16, address);
+    return hflags & HF_CS64 ? 64 : hflags & HF_CS32 ? 32 : 16;
   }
 
   dumpRegisters(): string {

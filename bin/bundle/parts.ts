@@ -29,6 +29,7 @@ const KINDS: Readonly<Record<RegistryName, string>> = {
   chardev: "char",
   blockDriver: "block",
   blockProtocol: "block",
+  disassembler: "accel",
   display: "display",
 };
 

@@ -10,7 +10,8 @@ import { KEY_CODES } from "../input/keys.ts";
 import { parseChoice, parseInteger } from "../options/values.ts";
 import { describeState } from "../vm/protocol.ts";
 import { replyText, type Vm, type VmDrive } from "../vm/vm.ts";
-import { MACHINE_INFO } from "./machine-commands.ts";
+import { disassembleMemory } from "./disassembly.ts";
+import { type CodeToShow, MACHINE_INFO } from "./machine-commands.ts";
 
 export interface MonitorCommand {
   readonly names: readonly [string, ...string[]];
@@ -111,7 +112,17 @@ async function memoryCommand(vm: Vm, name: string, words: readonly string[]): Pr
   const [first, ...rest] = words;
   const [format, address] = first?.startsWith("/") ? [first, rest.join(" ")] : ["", words.join(" ")];
   if (address === "") throw new QemuError("bad-arguments", "missing address");
-  return replyText((await vm.command(name, { format, address })).json);
+  const { json, bytes = new Uint8Array(0) } = await vm.command(name, { format, address });
+  return typeof json === "string" ? json : showCode(vm, json as unknown as CodeToShow, bytes);
+}
+
+async function showCode(vm: Vm, { start, count, codeSize }: CodeToShow, bytes: Uint8Array): Promise<string> {
+  const disassembler = await vm.environment.host.find("disassembler", "x86");
+  if (!disassembler) throw new QemuError("no-disassembler", "this program has no part that disassembles");
+  const disassemble = await disassembler.load();
+  const first = BigInt(start);
+  const read = (at: bigint): number | undefined => bytes[Number(BigInt.asUintN(64, at - first))];
+  return disassembleMemory(first, count, read, (code, at) => disassemble(code, codeSize, at));
 }
 
 /** `o /fmt addr value`: the value is the last word. */

@@ -1,13 +1,25 @@
 /** The instructions of the monitor's `x /i` and `xp /i`: address, bytes, mnemonic, laid out as QEMU's. */
 
+/** Size of operands and addresses by default: what of 16, 32 and 64 bits the CPU's present mode has. */
+export type CodeSize = 16 | 32 | 64;
+
+/** One instruction as text. */
+export interface Instruction {
+  /** Bytes. */
+  readonly length: number;
+  readonly text: string;
+}
+
+/** What a plugin brings that reads a CPU's instructions; loaded when somebody asks for it. */
+export interface Disassembler {
+  load(): Promise<Disassemble>;
+}
+
 /** The instruction at the head of `bytes`; undefined when there are too few of them for one. */
-export type Disassemble = (
-  bytes: Uint8Array,
-  address: bigint,
-) => { readonly length: number; readonly text: string } | undefined;
+export type Disassemble = (bytes: Uint8Array, codeSize: CodeSize, address: bigint) => Instruction | undefined;
 
 /** No x86 instruction is longer. */
-const MAX_LENGTH = 15;
+export const MAX_LENGTH = 15;
 const BYTES_PER_LINE = 8;
 
 const hex = (value: bigint, digits: number): string => value.toString(16).padStart(digits, "0");
@@ -17,7 +29,7 @@ export function disassembleMemory(
   start: bigint,
   count: number,
   read: (address: bigint) => number | undefined,
-  disassemble: Disassemble,
+  disassemble: (bytes: Uint8Array, address: bigint) => Instruction | undefined,
 ): string {
   let text = "";
   let address = start;

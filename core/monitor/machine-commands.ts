@@ -10,7 +10,7 @@ import type { Log } from "../log.ts";
 import type { Machine } from "../machine.ts";
 import type { Message } from "../thread/mailbox.ts";
 import { describeDevices, describeFlatMemory, describeMemory, describePci } from "./describe.ts";
-import { disassembleMemory } from "./disassembly.ts";
+import { type CodeSize, MAX_LENGTH } from "./disassembly.ts";
 import { dumpMemory, evaluate, formatValue, parseDumpFormat } from "./dump.ts";
 import type { InfoRegistry } from "./info.ts";
 
@@ -40,11 +40,31 @@ function registerValue(vcpu: Vcpu, name: string): bigint | undefined {
   return match ? BigInt(`0x${match[1]}`) : undefined;
 }
 
-/** A dump of memory, or the instructions in it. */
-function examine(vcpu: Vcpu, start: bigint, format: string, read: (at: bigint) => number | undefined): string {
+/** What the I/O thread makes instructions of. */
+export interface CodeToShow {
+  /** Hexadecimal. */
+  readonly start: string;
+  readonly count: number;
+  readonly codeSize: CodeSize;
+}
+
+/** A dump of memory; or the bytes of instructions, as far as there are some. */
+function examine(
+  vcpu: Vcpu,
+  start: bigint,
+  format: string,
+  read: (at: bigint) => number | undefined,
+): string | Message {
   const wanted = parseDumpFormat(format);
   if (wanted.format !== "i") return dumpMemory(start, wanted, read);
-  return disassembleMemory(start, wanted.count, read, (bytes, address) => vcpu.disassemble(bytes, address));
+  const bytes: number[] = [];
+  while (bytes.length < wanted.count * MAX_LENGTH) {
+    const byte = read(BigInt.asUintN(64, start + BigInt(bytes.length)));
+    if (byte === undefined) break;
+    bytes.push(byte);
+  }
+  const shown: CodeToShow = { start: `0x${start.toString(16)}`, count: wanted.count, codeSize: vcpu.codeSize };
+  return { json: { ...shown }, bytes: Uint8Array.from(bytes) };
 }
 
 /** An I/O port and the size of an access to it, as `i` and `o` name them. */

@@ -21,6 +21,7 @@ const SHAPES: Readonly<Partial<Record<RegistryName, Readonly<Record<string, stri
   chardev: { options: "object", open: "function" },
   blockDriver: { name: "string", open: "function" },
   blockProtocol: { name: "string", open: "function" },
+  disassembler: { load: "function" },
 };
 
 /** Something like `thing`, with methods that name `plugin` when they fail. */

@@ -10,6 +10,7 @@ import type { BlockFormat, BlockProtocol } from "../block/driver.ts";
 import type { ChardevType } from "../char/chardev.ts";
 import type { DeviceType, ShutdownCause } from "../device.ts";
 import type { MachineType } from "../machine.ts";
+import type { Disassembler } from "../monitor/disassembly.ts";
 import type { MachineOptions } from "../options/machine-options.ts";
 import type { RunState } from "../vm/protocol.ts";
 
@@ -24,6 +25,7 @@ export interface Registrations {
   readonly chardev: ChardevType;
   readonly blockDriver: BlockFormat;
   readonly blockProtocol: BlockProtocol;
+  readonly disassembler: Disassembler;
   readonly display: unknown;
 }
 
@@ -57,6 +59,7 @@ export const REGISTRY_NAMES: readonly RegistryName[] = [
   "chardev",
   "blockDriver",
   "blockProtocol",
+  "disassembler",
   "display",
 ];
 
@@ -68,6 +71,7 @@ export const REGISTRY_LABELS: Readonly<Record<RegistryName, string>> = {
   chardev: "character device backend",
   blockDriver: "block driver",
   blockProtocol: "block protocol",
+  disassembler: "disassembler",
   display: "display",
 };
 
@@ -81,6 +85,7 @@ export function createHooks(): Hooks {
     chardev: registry<ChardevType>(),
     blockDriver: registry<BlockFormat>(),
     blockProtocol: registry<BlockProtocol>(),
+    disassembler: registry<Disassembler>(),
     display: registry<unknown>(),
     cmdline: new SyncHook<Moments["cmdline"]>(["words"]),
     machineInit: new SyncHook<Moments["machineInit"]>(["options"]),

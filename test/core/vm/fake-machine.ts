@@ -47,7 +47,7 @@ class FakeVcpu implements Vcpu {
   translate = (virtual: bigint): number | undefined => (virtual < 0x100000n ? Number(virtual) : undefined);
   statistics = (): [string, string][] => [["runs", String(this.runs)]];
   tscToNs = (): number => 0;
-  disassemble = (): { length: number; text: string } => ({ length: 2, text: "hello you" });
+  readonly codeSize = 16;
   setRegisters(): void {}
   save = (): SavedState => ({ name: "fake", version: 1, fields: {} });
   load(): void {}

@@ -153,7 +153,7 @@ test("the monitor's commands about the machine", async () => {
     await vm.expect(`${line}\r\n${answer}`);
   };
   await ask("xp /5cb 0x100", "0000000000000100: 'H' 'e' 'l' 'l' 'o'\r\n(qemu) ");
-  await ask("xp /2i 0x100", "0x00000100:  48 65                    hello    you\r\n0x00000102:  6c 6c ");
+  await ask("xp /2i 0x100", "0x00000100:  48                       dec      ax\r\n0x00000101:  65 6c ");
   await ask("xp/2xw 0x100+4*0", "0000000000000100: 0x6c6c6548 0x0000006f\r\n(qemu) ");
   await ask("x 0x100000", "0000000000100000: Cannot access memory\r\n");
   await ask("p $rax + 1", "0x2b\r\n");
