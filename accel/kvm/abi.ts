@@ -44,6 +44,8 @@ export const SIZES = {
   kvm_mp_state: 4,
   kvm_clock_data: 48,
   kvm_enable_cap: 104,
+  kvm_coalesced_mmio_zone: 16,
+  kvm_coalesced_mmio: 24,
 } as const;
 
 const none = (number: number): number => request(0, number, 0);
@@ -64,6 +66,8 @@ export const KVM_CREATE_IRQCHIP = none(0x60);
 export const KVM_IRQ_LINE = takes(0x61, "kvm_irq_level");
 export const KVM_GET_IRQCHIP = both(0x62, "kvm_irqchip");
 export const KVM_SET_IRQCHIP = gives(0x63, "kvm_irqchip");
+export const KVM_REGISTER_COALESCED_MMIO = takes(0x67, "kvm_coalesced_mmio_zone");
+export const KVM_UNREGISTER_COALESCED_MMIO = takes(0x68, "kvm_coalesced_mmio_zone");
 export const KVM_SET_GSI_ROUTING = takes(0x6a, "kvm_irq_routing");
 export const KVM_REINJECT_CONTROL = none(0x71);
 export const KVM_CREATE_PIT2 = takes(0x77, "kvm_pit_config");
@@ -118,6 +122,8 @@ export const KVM_CAP_XCRS = 56;
 export const KVM_CAP_NR_MEMSLOTS = 10;
 export const KVM_CAP_NR_VCPUS = 9;
 export const KVM_CAP_MAX_VCPUS = 66;
+/** Its value is the page of the ring in the mapping of a vCPU. */
+export const KVM_CAP_COALESCED_MMIO = 15;
 export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
 export const KVM_CAP_SPLIT_IRQCHIP = 121;
 /** What the interrupt controllers in the kernel need, by name. */
@@ -297,3 +303,6 @@ export const ROUTE_MSI = 2;
 
 /** struct kvm_clock_data. */
 export const CLOCK = { clock: 0, flags: 8 } as const;
+
+/** struct kvm_coalesced_mmio_ring, and struct kvm_coalesced_mmio of its entries. */
+export const RING = { first: 0, last: 4, entries: 8, phys_addr: 0, len: 8, data: 16 } as const;

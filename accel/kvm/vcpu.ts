@@ -21,6 +21,7 @@ import { dumpRegisters } from "../x86/dump.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
 import * as abi from "./abi.ts";
 import type { KvmClock } from "./clock.ts";
+import { CoalescedWrites } from "./coalesced.ts";
 import { encodeCpuid, supportedCpuid, type VcpuCpuid, vcpuCpuid } from "./cpuid.ts";
 import { explainExit, showCode } from "./exits.ts";
 import type { KernelIrqchip } from "./irqchip.ts";
@@ -39,6 +40,7 @@ const EFER_LMA = 0x400n;
 const SEGMENT_L = 1 << 21;
 const SEGMENT_DB = 1 << 22;
 const MMIO_MAX = 8;
+const PAGE_SIZE = 4096;
 /** What user code makes the kernel fail at is told this many times. */
 const SHOWN_FAILURES = 8;
 
@@ -54,10 +56,11 @@ export class KvmVcpu implements Vcpu {
   readonly #waker: Waker | undefined;
   readonly #irqchip: KernelIrqchip | undefined;
   readonly #clock: KvmClock;
+  readonly #coalesced: CoalescedWrites | undefined;
   /** Its local APIC, where that is in the kernel. */
   readonly #localApic: KernelLocalApic | undefined;
   readonly #interrupt = new DataView(new ArrayBuffer(abi.SIZES.kvm_interrupt));
-  readonly #counts = { port: 0, mmio: 0, window: 0, halt: 0, signal: 0, other: 0 };
+  readonly #counts = { port: 0, mmio: 0, coalesced: 0, window: 0, halt: 0, signal: 0, other: 0 };
   #interrupts = 0;
   #kicked = false;
   #survived = 0;
@@ -75,7 +78,17 @@ export class KvmVcpu implements Vcpu {
     this.#words = vm.words[index];
     this.#fd = vm.vcpu(index);
     const size = library.check("KVM_GET_VCPU_MMAP_SIZE", library.ioctl(system.fd, abi.KVM_GET_VCPU_MMAP_SIZE));
-    this.#run = new DataView(library.map(this.#fd, size));
+    const mapping = library.map(this.#fd, size);
+    this.#run = new DataView(mapping);
+    const page = system.capability(abi.KVM_CAP_COALESCED_MMIO);
+    if (page > 0 && environment.vcpus === 1) {
+      this.#coalesced = new CoalescedWrites(
+        library,
+        vm.fd,
+        environment.memory,
+        new DataView(mapping, page * PAGE_SIZE),
+      );
+    }
     const tscDeadline = system.capability(abi.KVM_CAP_TSC_DEADLINE_TIMER) > 0;
     const apic = { kernelApic: vm.irqchip !== undefined, tscDeadline };
     this.#cpuid = vcpuCpuid(environment.model, supportedCpuid(system), apic, topology, index);
@@ -236,8 +249,9 @@ export class KvmVcpu implements Vcpu {
       words.left();
       this.#unfinished = false;
       this.#followRun();
+      const name = result < 0 ? this.#library.errorName() : "";
+      this.#doCoalesced();
       if (result < 0) {
-        const name = this.#library.errorName();
         if (name !== "EINTR" && name !== "EAGAIN") return this.#fail(`error: kvm run failed ${name}\n`);
         this.#counts.signal++;
         waker.drain();
@@ -269,7 +283,12 @@ export class KvmVcpu implements Vcpu {
   #leave(exit: VcpuExit): VcpuExit {
     if (!this.#unfinished) return exit;
     this.#run.setUint8(RUN.immediate_exit, 1);
-    while (this.#library.ioctl(this.#fd, KVM_RUN) >= 0 && this.#access(this.#run.getUint32(RUN.exit_reason, true)));
+    let more = true;
+    while (more) {
+      more = this.#library.ioctl(this.#fd, KVM_RUN) >= 0;
+      this.#doCoalesced();
+      more &&= this.#access(this.#run.getUint32(RUN.exit_reason, true));
+    }
     this.#run.setUint8(RUN.immediate_exit, 0);
     this.#unfinished = false;
     this.#followRun();
@@ -365,6 +384,14 @@ export class KvmVcpu implements Vcpu {
     else return false;
     this.#unfinished = true;
     return true;
+  }
+
+  /** Writes to memory-mapped registers that the kernel has collected. */
+  #doCoalesced(): void {
+    if (!this.#coalesced?.pending) return;
+    this.#environment.clock.poll();
+    this.#counts.coalesced++;
+    this.#coalesced.flush();
   }
 
   #doPorts(): void {

@@ -27,6 +27,8 @@ export interface IoRegion {
   /** Sizes the handler implements (default 1 to 4). Larger accesses are split, smaller ones widened on reads. */
   readonly min?: AccessSize;
   readonly max?: AccessSize;
+  /** Writes may come late, in their order, as long as the guest does nothing else that anybody sees. */
+  readonly coalesced?: boolean;
 }
 
 /** A region's place in a space. Moving or disabling takes effect at the next access. */

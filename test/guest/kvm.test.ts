@@ -37,17 +37,31 @@ const reason = await kvmMissing();
 if (reason !== undefined) {
   test.skip(`without KVM: ${reason}`, () => {});
 } else {
-  test("real, protected and long mode, ports and registers", async () => {
+  const modes = async (irqchip: string): Promise<void> => {
     const image = files.path("program.bin");
     writeFileSync(image, program.image());
     const guest = await start(
-      ...["-enable-kvm", "-nodefaults", "-display", "none", "-m", "16", "-bios", image, "-no-reboot"],
+      ...[
+        "-M",
+        `pc,accel=kvm,kernel_irqchip=${irqchip}`,
+        "-nodefaults",
+        "-display",
+        "none",
+        "-m",
+        "16",
+        "-bios",
+        image,
+        "-no-reboot",
+      ],
       ...["-debugcon", "stdio", ...EXIT],
     );
     const { stdout, status } = await ended(guest, 20);
     const lines = stdout.trimEnd().split("\n");
     assert.equal([lines.filter((line) => !line.startsWith("ok ")), lines.length, status], [["done"], 5, 1]);
-  });
+  };
+  for (const irqchip of ["off", "on", "split"]) {
+    test(`real, protected and long mode, ports and registers; kernel-irqchip=${irqchip}`, () => modes(irqchip));
+  }
 
   test("SeaBIOS finds nothing to boot; the monitor reaches a CPU in the kernel", async () => {
     const log = files.path("bios.log");
@@ -88,22 +102,34 @@ if (reason !== undefined) {
     assert.ok(performance.now() - started < 40 * 100, "100 ms a command at most");
     await ask("x/2i 0xffff0", "jmp");
     await ask("info tlb", "PG disabled");
+    await ask("info kvm", "kvm support: enabled");
     await ask("system_reset", "system_reset");
     guest.type("quit\n");
     assert.is((await ended(guest, 20)).status, 0);
   });
 
-  test("SeaBIOS boots a disk", async () => {
+  const boots = async (irqchip: string): Promise<void> => {
     const disk = files.path("disk.img");
     const image = new Uint8Array(1 << 20);
     image.set([0xb0, 20, 0xe6, 0xf4, 0xf4]); // mov al, 20; out 0xf4, al; hlt
     image.set([0x55, 0xaa], 510);
     writeFileSync(disk, image);
     const options = ["-display", "none", "-serial", "none", "-monitor", "none", "-boot", "c", "-vga", "none"];
-    const guest = await start("-accel", "kvm", ...options, "-m", "16", ...EXIT, "-drive", `file=${disk},format=raw`);
+    const guest = await start(
+      "-accel",
+      `kvm,kernel-irqchip=${irqchip}`,
+      ...options,
+      "-m",
+      "16",
+      ...EXIT,
+      "-drive",
+      `file=${disk},format=raw`,
+    );
     const { status, stderr } = await ended(guest, 60);
     assert.is(status, 41, stderr);
-  });
+  };
+  test("SeaBIOS boots a disk with the kernel's interrupt controllers", () => boots("on"));
+  test("SeaBIOS boots a disk with the kernel's local APIC", () => boots("split"));
 }
 
 test("what cannot be: a message and status 1", async () => {

@@ -63,6 +63,7 @@ export class VgaMemory {
       name: "vga-lowmem",
       length: 0x20000,
       max: 1,
+      coalesced: true,
       handler: { read: (offset) => this.#read(offset), write: (offset, value) => this.#write(offset, value) },
     };
     this.configure();

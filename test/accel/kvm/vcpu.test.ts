@@ -20,6 +20,8 @@ const ROM_SIZE = 0x10000;
 const RESET = 0xfff0;
 const PORT = 0x100;
 const REGISTERS = 0xd0000;
+/** Writes to it may come late. */
+const LATE = 0xd8000;
 
 class Bench {
   readonly log: string[] = [];
@@ -32,6 +34,7 @@ class Bench {
   vector = -1;
   onPort: (() => void) | undefined;
   shadow: { setEnabled(on: boolean): void };
+  late: { setEnabled(on: boolean): void };
   vcpu!: KvmVcpu;
 
   constructor(code: string, clock: TimerQueue) {
@@ -59,6 +62,8 @@ class Bench {
     };
     const region = { name: "registers", length: 4096, handler: { read, write } };
     this.space.map("registers", REGISTERS, 4096, { kind: "io", region }, 1);
+    const late = { ...region, name: "late", coalesced: true };
+    this.late = this.space.map("late", LATE, 4096, { kind: "io", region: late }, 1);
   }
 
   static async create(code: string, clock: TimerQueue = new ManualClock()): Promise<Bench> {
@@ -182,6 +187,38 @@ if (reason !== undefined) {
     assert.ok(bench.vcpu.hasWork());
     bench.shadow.setEnabled(false);
     assert.is(bench.word(0xe0004), 0x1111);
+  });
+
+  test("writes that may come late come in their order, before anything else, and all of them", async () => {
+    const bench = await Bench.create(`cld
+      mov ax, ${LATE >> 4}
+      mov es, ax
+      mov dx, ${PORT}
+      mov byte [es:0x10], 0x11
+      mov dword [es:0x14], 0x55443322
+      mov al, 1
+      out dx, al
+      mov word [es:0x18], 0x7766
+      mov al, [es:0x20]
+      mov di, 0
+      mov cx, 400
+      rep stosb
+      hlt
+      mov byte [es:0x30], 0x30
+      hlt`);
+    assert.is(bench.run(), "halted");
+    assert.equal(bench.log.slice(0, 5), [
+      "write 10 1 11",
+      "write 14 4 55443322",
+      "out 1 1",
+      "write 18 2 7766",
+      "read 20 1",
+    ]);
+    const filled = Array.from({ length: 400 }, (_, i) => `write ${i.toString(16)} 1 11`);
+    assert.equal(bench.log.slice(5), filled);
+    bench.late.setEnabled(false);
+    bench.vcpu.nmi();
+    assert.match(bench.vcpu.statistics()[0][1], /mmio [1-9], coalesced/);
   });
 
   test("interrupts wait for IF, NMI does not; the vector comes when it is taken", async () => {
