@@ -68,7 +68,7 @@ export interface Vcpu extends CpuPins {
   tscToNs(tsc: bigint): number;
   /** Registers that a boot loader leaves; everything else is as after reset. */
   setRegisters(registers: CpuRegisters): void;
-  /** Whether a halted CPU has a reason to run again. */
+  /** Whether a halted CPU has a reason to run again; where several share a thread, also true of one that is not halted. */
   hasWork(): boolean;
   /** Its registers, and what waits for delivery, between two calls of `run`. */
   save(): SavedState;

@@ -180,6 +180,8 @@ export class TcgVcpu implements Vcpu {
   }
 
   nmi(): void {
+    // Nobody has given it a handler yet.
+    if (this.#field("halted") === HALTED_WAIT_FOR_SIPI) return;
     this.#request(IRQ_NMI);
   }
 
@@ -209,9 +211,10 @@ export class TcgVcpu implements Vcpu {
   }
 
   hasWork(): boolean {
+    const halted = this.#field("halted");
+    if (halted === 0) return true;
     const pending = this.#field("interruptRequest");
-    if (pending === 0) return false;
-    if (this.#field("halted") === HALTED_WAIT_FOR_SIPI) return (pending & (IRQ_INIT | IRQ_SIPI)) !== 0;
+    if (halted === HALTED_WAIT_FOR_SIPI) return (pending & (IRQ_INIT | IRQ_SIPI)) !== 0;
     if (pending & (IRQ_SMI | IRQ_INIT) && this.#field("smm") === 0) return true;
     if (pending & IRQ_NMI && this.#field("nmiBlocked") === 0) return true;
     return (pending & IRQ_INTR) !== 0 && (Number(this.state.eflags) & EFLAGS_IF) !== 0;

@@ -19,11 +19,19 @@ export interface MonitorCommand {
   readonly arguments: string;
   readonly help: string;
   /** Answers the text to print. `words` are the words after the command; the first may be a /format. */
-  run(vm: Vm, words: readonly string[]): Promise<string>;
+  run(vm: Vm, words: readonly string[], view: MonitorView): Promise<string>;
+}
+
+/** What a monitor looks at. */
+export interface MonitorView {
+  /** Index of the CPU: `cpu N`. */
+  cpu: number;
 }
 
 export interface InfoSubject {
   readonly name: string;
+  /** For help. */
+  readonly arguments?: string;
   readonly help: string;
 }
 
@@ -37,14 +45,14 @@ export const INFO_SUBJECTS: readonly InfoSubject[] = [
   { name: "irq", help: "show the interrupts statistics (if available)" },
   { name: "jit", help: "show dynamic compiler info" },
   { name: "kvm", help: "show KVM information" },
-  { name: "lapic", help: "show local apic state" },
+  { name: "lapic", arguments: "[apic-id]", help: "show local apic state (of the current CPU, or of that APIC ID)" },
   { name: "mem", help: "show the active virtual memory mappings" },
   { name: "mtree", help: "show memory tree (-f: as flat ranges)" },
   { name: "name", help: "show the current VM name" },
   { name: "pci", help: "show PCI info" },
   { name: "pic", help: "show PIC state" },
   { name: "qtree", help: "show device tree" },
-  { name: "registers", help: "show the cpu registers" },
+  { name: "registers", arguments: "[-a|vcpu]", help: "show the cpu registers (-a: of all CPUs; vcpu: of that CPU)" },
   { name: "status", help: "show the current VM status (running|paused)" },
   { name: "tlb", help: "show virtual to physical memory mappings" },
   { name: "uuid", help: "show the current VM UUID" },
@@ -108,11 +116,13 @@ function splitFlags(words: readonly string[], known: string): { flags: ReadonlyS
   return { flags, rest };
 }
 
-async function memoryCommand(vm: Vm, name: string, words: readonly string[]): Promise<string> {
+const cpuArgument = ({ cpu }: MonitorView): { cpu: string } => ({ cpu: String(cpu) });
+
+async function memoryCommand(vm: Vm, name: string, words: readonly string[], view: MonitorView): Promise<string> {
   const [first, ...rest] = words;
   const [format, address] = first?.startsWith("/") ? [first, rest.join(" ")] : ["", words.join(" ")];
   if (address === "") throw new QemuError("bad-arguments", "missing address");
-  const { json, bytes = new Uint8Array(0) } = await vm.command(name, { format, address });
+  const { json, bytes = new Uint8Array(0) } = await vm.command(name, { format, address, ...cpuArgument(view) });
   return typeof json === "string" ? json : showCode(vm, json as unknown as CodeToShow, bytes);
 }
 
@@ -126,10 +136,11 @@ async function showCode(vm: Vm, { start, count, codeSize }: CodeToShow, bytes: U
 }
 
 /** `o /fmt addr value`: the value is the last word. */
-async function portWrite(vm: Vm, words: readonly string[]): Promise<string> {
+async function portWrite(vm: Vm, words: readonly string[], view: MonitorView): Promise<string> {
   const [format, ...rest] = words[0]?.startsWith("/") ? words : ["", ...words];
   if (rest.length < 2) throw new QemuError("bad-arguments", "missing address or value");
-  await vm.command("o", { format, address: rest.slice(0, -1).join(" "), value: rest.at(-1)! });
+  const [address, value] = [rest.slice(0, -1).join(" "), rest.at(-1)!];
+  await vm.command("o", { format, address, value, ...cpuArgument(view) });
   return "";
 }
 
@@ -210,6 +221,7 @@ export const COMMANDS: readonly MonitorCommand[] = [
     run: change,
   },
   { names: ["cont", "c"], arguments: "", help: "resume emulation", run: after((vm) => vm.cont()) },
+  { names: ["cpu"], arguments: "index", help: "set the default CPU", run: chooseCpu },
   { names: ["eject"], arguments: "[-f] device", help: "eject a removable medium (use -f to force it)", run: eject },
   {
     names: ["help", "?"],
@@ -221,13 +233,13 @@ export const COMMANDS: readonly MonitorCommand[] = [
     names: ["i"],
     arguments: "/fmt addr",
     help: "I/O port read",
-    run: (vm, words) => memoryCommand(vm, "i", words),
+    run: (vm, words, view) => memoryCommand(vm, "i", words, view),
   },
   {
     names: ["info"],
     arguments: "[subcommand]",
     help: "show various information about the system state",
-    run: (vm, words) => info(vm, words),
+    run: info,
   },
   { names: ["nmi"], arguments: "", help: "inject an NMI", run: machineCommand("nmi") },
   {
@@ -240,7 +252,7 @@ export const COMMANDS: readonly MonitorCommand[] = [
     names: ["print", "p"],
     arguments: "/fmt expr",
     help: "print expression value (use $reg for CPU register access)",
-    run: (vm, words) => memoryCommand(vm, "print", words),
+    run: (vm, words, view) => memoryCommand(vm, "print", words, view),
   },
   { names: ["quit", "q"], arguments: "", help: "quit the emulator", run: after((vm) => vm.quit(0)) },
   {
@@ -295,26 +307,40 @@ export const COMMANDS: readonly MonitorCommand[] = [
     names: ["x"],
     arguments: "/fmt addr",
     help: "virtual memory dump starting at 'addr'",
-    run: (vm, words) => memoryCommand(vm, "x", words),
+    run: (vm, words, view) => memoryCommand(vm, "x", words, view),
   },
   {
     names: ["xp"],
     arguments: "/fmt addr",
     help: "physical memory dump starting at 'addr'",
-    run: (vm, words) => memoryCommand(vm, "xp", words),
+    run: (vm, words, view) => memoryCommand(vm, "xp", words, view),
   },
 ];
 
-async function info(vm: Vm, [subject, ...words]: readonly string[]): Promise<string> {
+async function chooseCpu(vm: Vm, [index]: readonly string[], view: MonitorView): Promise<string> {
+  if (index === undefined) throw new QemuError("bad-arguments", "missing index");
+  const cpu = parseInteger("index", index, 0, 0x7fffffff);
+  await vm.command("cpu", { cpu: String(cpu) });
+  view.cpu = cpu;
+  return "";
+}
+
+async function info(vm: Vm, [subject, ...words]: readonly string[], view: MonitorView): Promise<string> {
   if (subject === undefined) return helpText("info");
   if (Object.hasOwn(OWN_INFO, subject)) return OWN_INFO[subject](vm, words);
   const known = MACHINE_INFO.includes(subject) || INFO_SUBJECTS.some(({ name }) => name === subject);
   if (!known) return `unknown command: 'info ${subject}'\n`;
-  return replyText((await vm.command("info", { subject, ...(words[0] ? { flag: words[0] } : {}) })).json);
+  return replyText(
+    (await vm.command("info", { subject, ...(words[0] ? { flag: words[0] } : {}), ...cpuArgument(view) })).json,
+  );
+}
+
+function helpOfSubject({ name, arguments: args, help }: InfoSubject): string {
+  return `info ${name} ${args ?? ""} -- ${help}\n`;
 }
 
 function helpText(name: string | undefined): string {
-  if (name === "info") return INFO_SUBJECTS.map((subject) => `info ${subject.name}  -- ${subject.help}\n`).join("");
+  if (name === "info") return INFO_SUBJECTS.map(helpOfSubject).join("");
   const shown = COMMANDS.filter(({ names }) => name === undefined || names.includes(name));
   if (shown.length === 0) return `unknown command: '${name}'\n`;
   return shown
@@ -323,7 +349,7 @@ function helpText(name: string | undefined): string {
 }
 
 /** Runs a line as typed; errors become text, as the monitor shows them. */
-export async function runMonitorLine(vm: Vm, line: string): Promise<string> {
+export async function runMonitorLine(vm: Vm, line: string, view: MonitorView): Promise<string> {
   const [head = "", ...rest] = splitWords(line);
   if (head === "") return "";
   const slash = head.indexOf("/");
@@ -331,7 +357,7 @@ export async function runMonitorLine(vm: Vm, line: string): Promise<string> {
   const command = COMMANDS.find(({ names }) => names.includes(name));
   if (!command) return `unknown command: '${name}'\n`;
   try {
-    return await command.run(vm, words);
+    return await command.run(vm, words, view);
   } catch (error) {
     const hint = error instanceof QemuError && error.hint ? `${error.hint}\n` : "";
     return `Error: ${messageOf(error)}\n${hint}`;

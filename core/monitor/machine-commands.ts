@@ -26,8 +26,11 @@ export interface MachineCommandContext {
 type Arguments = Readonly<Record<string, string>>;
 type Command = (context: MachineCommandContext, args: Arguments) => string | Message;
 
-const firstCpu = ({ machine }: MachineCommandContext): Vcpu => {
-  const [vcpu] = machine.vcpus;
+const indexOf = ({ cpu = "0" }: Arguments): number => Number(cpu);
+
+/** The CPU that the monitor looks at. */
+const cpuOf = ({ machine }: MachineCommandContext, args: Arguments): Vcpu => {
+  const vcpu = machine.vcpus[indexOf(args)];
   if (!vcpu) throw new QemuError("no-cpu", "No CPU available on the machine");
   return vcpu;
 };
@@ -68,8 +71,9 @@ function examine(
 }
 
 /** An I/O port and the size of an access to it, as `i` and `o` name them. */
-function portAccess({ machine }: MachineCommandContext, format: string, address: string): [number, AccessSize] {
-  const [vcpu] = machine.vcpus;
+function portAccess({ machine }: MachineCommandContext, args: Arguments): [number, AccessSize] {
+  const { format, address } = args;
+  const vcpu = machine.vcpus[indexOf(args)];
   const port = Number(evaluate(address, (name) => vcpu && registerValue(vcpu, name)) & 0xffffn);
   const { size } = parseDumpFormat(format);
   if (size === 8) throw new QemuError("bad-format", "an I/O port has at most 4 bytes");
@@ -77,16 +81,23 @@ function portAccess({ machine }: MachineCommandContext, format: string, address:
 }
 
 const INFO: Readonly<Record<string, (context: MachineCommandContext, args: Arguments) => string>> = {
-  registers: ({ machine }) => machine.vcpus.map((vcpu, i) => `\nCPU#${i}\n${vcpu.dumpRegisters()}`).join(""),
-  cpus: ({ machine }) =>
-    machine.vcpus.map((_, i) => `${i === 0 ? "*" : " "} CPU #${i}: thread_id=${process.pid}\n`).join(""),
-  tlb: (context) => firstCpu(context).dumpTlb(),
-  jit: (context) => {
-    const text = firstCpu(context).dumpTranslation?.();
+  registers: ({ machine: { vcpus } }, args) => {
+    const { flag } = args;
+    const show = (index: number): string => `\nCPU#${index}\n${vcpus[index].dumpRegisters()}`;
+    if (flag === "-a") return vcpus.map((_, index) => show(index)).join("");
+    if (flag?.startsWith("-")) throw new QemuError("bad-arguments", `registers: unsupported option ${flag}`);
+    const index = flag === undefined ? indexOf(args) : Number(evaluate(flag, () => undefined));
+    return index < vcpus.length ? show(index) : `CPU#${index} not available\n`;
+  },
+  cpus: ({ machine }, args) =>
+    machine.vcpus.map((_, i) => `${i === indexOf(args) ? "*" : " "} CPU #${i}: thread_id=${process.pid}\n`).join(""),
+  tlb: (context, args) => cpuOf(context, args).dumpTlb(),
+  jit: (context, args) => {
+    const text = cpuOf(context, args).dumpTranslation?.();
     if (text === undefined) throw new QemuError("no-jit", "JIT information is only available with accel=tcg");
     return text;
   },
-  mem: (context) => firstCpu(context).dumpMemoryMap(),
+  mem: (context, args) => cpuOf(context, args).dumpMemoryMap(),
   pci: ({ machine }) => (machine.pci ? describePci(machine.pci) : "PCI devices not supported\n"),
   mtree: ({ machine }, { flag }) =>
     flag === "-f" ? describeFlatMemory(machine.memory) : describeMemory(machine.memory, machine.ports),
@@ -96,14 +107,21 @@ const INFO: Readonly<Record<string, (context: MachineCommandContext, args: Argum
 const COMMANDS: Readonly<Record<string, Command>> = {
   info(context, args) {
     const { subject } = args;
-    const provided = context.info.text(subject);
+    const provided = context.info.text(subject, { cpu: indexOf(args), argument: args.flag });
     if (provided !== undefined) return provided;
     if (Object.hasOwn(INFO, subject)) return INFO[subject](context, args);
     throw new QemuError("no-info", `this machine has no '${subject}'`);
   },
 
-  x(context, { format, address }) {
-    const vcpu = firstCpu(context);
+  /** Whether there is such a CPU, for a monitor to look at. */
+  cpu({ machine }, args) {
+    if (machine.vcpus[indexOf(args)]) return "";
+    throw new QemuError("bad-cpu", "invalid CPU index");
+  },
+
+  x(context, args) {
+    const { format, address } = args;
+    const vcpu = cpuOf(context, args);
     const start = evaluate(address, (name) => registerValue(vcpu, name));
     let page = -1n;
     let base: number | undefined;
@@ -116,23 +134,25 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     });
   },
 
-  xp(context, { format, address }) {
-    const vcpu = firstCpu(context);
+  xp(context, args) {
+    const { format, address } = args;
+    const vcpu = cpuOf(context, args);
     const start = evaluate(address, (name) => registerValue(vcpu, name));
     const { memory } = context.machine;
     return examine(vcpu, start, format, (at) => (at < 2n ** 52n ? memory.read(Number(at), 1) : undefined));
   },
 
-  print(context, { format, address }) {
-    const [vcpu] = context.machine.vcpus;
+  print(context, args) {
+    const { format, address } = args;
+    const vcpu = context.machine.vcpus[indexOf(args)];
     const value = evaluate(address, (name) => vcpu && registerValue(vcpu, name));
     const wanted = parseDumpFormat(format, { count: 1, format: "x", size: 8 });
     const text = wanted.format === "x" ? `0x${value.toString(16)}` : formatValue(value, wanted).trim();
     return `${text}\n`;
   },
 
-  i(context, { format, address }) {
-    const [port, size] = portAccess(context, format, address);
+  i(context, args) {
+    const [port, size] = portAccess(context, args);
     context.clock.poll();
     const value = context.machine.ports
       .read(port, size)
@@ -141,8 +161,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return `port${{ 1: "b", 2: "w", 4: "l" }[size]}[0x${port.toString(16).padStart(4, "0")}] = 0x${value}\n`;
   },
 
-  o(context, { format, address, value }) {
-    const [port, size] = portAccess(context, format, address);
+  o(context, args) {
+    const [port, size] = portAccess(context, args);
+    const { value } = args;
     context.clock.poll();
     context.machine.ports.write(
       port,

@@ -3,7 +3,7 @@
 import type { CharEvent, CharReceiver } from "../char/port.ts";
 import { CharWriter } from "../char/queue.ts";
 import type { Vm } from "../vm/vm.ts";
-import { COMMANDS, INFO_SUBJECTS, runMonitorLine } from "./commands.ts";
+import { COMMANDS, INFO_SUBJECTS, type MonitorView, runMonitorLine } from "./commands.ts";
 import { LineEditor } from "./line-editor.ts";
 
 const PROMPT = "(qemu) ";
@@ -11,6 +11,7 @@ const MAX_QUEUED_LINES = 1024;
 
 export class Monitor implements CharReceiver {
   readonly #vm: Vm;
+  readonly #view: MonitorView = { cpu: 0 };
   readonly #writer: CharWriter;
   readonly #lines: string[] = [];
   readonly #editor: LineEditor;
@@ -74,7 +75,7 @@ export class Monitor implements CharReceiver {
     if (this.#running || !this.#started) return;
     this.#running = true;
     for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
-      this.#print(await runMonitorLine(this.#vm, line));
+      this.#print(await runMonitorLine(this.#vm, line, this.#view));
       this.#print(PROMPT);
     }
     this.#running = false;

@@ -7,15 +7,12 @@ import type { Vcpu, VcpuExit } from "../accel.ts";
 
 export class RoundRobin {
   readonly #vcpus: readonly Vcpu[];
-  /** Those that halted in their last slice. */
-  readonly #halted: boolean[];
   /** Whose turn it is. */
   #turn = 0;
   #current: Vcpu | undefined;
 
   constructor(vcpus: readonly Vcpu[]) {
     this.#vcpus = vcpus;
-    this.#halted = vcpus.map(() => false);
     [this.#current] = vcpus;
   }
 
@@ -34,21 +31,16 @@ export class RoundRobin {
     for (const _ of vcpus) {
       const index = this.#turn;
       this.#turn = (index + 1) % vcpus.length;
-      if (!this.#ready(index)) continue;
+      if (!vcpus[index].hasWork()) continue;
       const vcpu = vcpus[index];
       this.#current = vcpu;
       const exit = vcpu.run(this.#anyOther(index));
-      this.#halted[index] = exit === "halted";
       return exit === "halted" ? "slice" : exit;
     }
     return "halted";
   }
 
-  #ready(index: number): boolean {
-    return !this.#halted[index] || this.#vcpus[index].hasWork();
-  }
-
   #anyOther(index: number): boolean {
-    return this.#vcpus.some((_, other) => other !== index && this.#ready(other));
+    return this.#vcpus.some((vcpu, other) => other !== index && vcpu.hasWork());
   }
 }

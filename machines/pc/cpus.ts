@@ -12,6 +12,7 @@ import { QemuError } from "../../core/errors.ts";
 import { type IrqLine, irqLine, splitIrq } from "../../core/irq.ts";
 import type { MachineRuntime } from "../../core/machine.ts";
 import type { AddressSpace } from "../../core/memory/address-space.ts";
+import type { InfoQuery } from "../../core/monitor/info.ts";
 import type { SmpOptions } from "../../core/options/smp.ts";
 import type { Lock } from "../../core/thread/lock.ts";
 import { lockApic } from "../../core/thread/shared-device.ts";
@@ -133,9 +134,10 @@ export class Cpus {
     for (const vcpu of this.vcpus) vcpu.reset();
   }
 
-  /** `info lapic`. */
-  describe(): string {
-    return this.#apics[0].describe();
+  /** `info lapic`: of a CPU, or of the one with that APIC ID. */
+  describe({ cpu, argument }: InfoQuery): string {
+    const index = argument === undefined ? cpu : this.apicIds.indexOf(Number(argument));
+    return this.#apics[index]?.describe() ?? "No CPU available\n";
   }
 }
 

@@ -300,7 +300,7 @@ export async function assemblePc(runtime: MachineRuntime): Promise<Machine> {
   reset();
   runtime.info.add("pic", () => pic.describe() + ioapic.describe());
   runtime.info.add("irq", () => interrupts.describe());
-  runtime.info.add("lapic", () => cpus.describe());
+  runtime.info.add("lapic", (query) => cpus.describe(query));
   return Object.assign(machine, { reset, wake });
 }
 

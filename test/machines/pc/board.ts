@@ -14,6 +14,7 @@ import { PluginHost } from "../../../core/plugin/host.ts";
 import { StateArena } from "../../../core/state/state.ts";
 import { Doorbell } from "../../../core/thread/doorbell.ts";
 import { RESERVED_MEMORY, STATE_ARENA_SIZE } from "../../../core/vm/protocol.ts";
+import { RoundRobin } from "../../../core/vm/round-robin.ts";
 import { loadMachine, type SavedMachine, saveMachine } from "../../../core/vm/saved-machine.ts";
 import { FIRST_PARTY } from "../../../plugins/first-party.ts";
 
@@ -55,9 +56,11 @@ export class TestBoard {
   ended: string | undefined;
   readonly #blocks: readonly GuestBlock[];
   readonly #disks: readonly MemoryBlockPort[];
+  readonly #turns: RoundRobin;
 
   private constructor(parts: Pick<TestBoard, "machine" | "clock" | "arena" | "output">, memory: TestMemory) {
     this.machine = parts.machine;
+    this.#turns = new RoundRobin(this.machine.vcpus);
     this.clock = parts.clock;
     this.arena = parts.arena;
     this.output = parts.output;
@@ -132,10 +135,10 @@ export class TestBoard {
     for (let i = 0; i < slices; i++) {
       if (this.ended !== undefined || done()) return i;
       for (const disk of this.#disks) disk.complete();
-      const exit = this.cpu.run();
+      const exit = this.#turns.run();
       if (exit === "triple-fault") this.ended = exit;
       const next = this.clock.nextDeadline() ?? 0;
-      const idle = exit === "halted" && !this.cpu.hasWork() && next > this.clock.now();
+      const idle = exit === "halted" && next > this.clock.now();
       this.clock.advance(idle ? next - this.clock.now() : SLICE_NS);
     }
     return slices;

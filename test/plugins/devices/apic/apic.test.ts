@@ -328,8 +328,11 @@ test("describe lists what info lapic shows", () => {
   const { apic, write } = setUp();
   write(0xf0, ENABLE);
   write(0x300, 0x40051);
-  assert.match(apic.describe(), /IRR\t 81\n/);
-  assert.match(apic.describe(), /LVT0\t 0x00000700/);
+  assert.match(apic.describe(), /IRR\t 81 \n/);
+  assert.match(apic.describe(), /LVT0\t 0x00000700 active-hi edge {30}ExtINT \(vec 0\)\n/);
+  assert.match(apic.describe(), /LVT1\t 0x00010000 active-hi edge {2}masked {22}Fixed {2}\(vec 0\)\n/);
+  assert.match(apic.describe(), /LVTT\t 0x00010000 active-hi edge {2}masked {9}one-shot {5}Fixed {2}\(vec 0\)\n/);
+  assert.match(apic.describe(), /ICR\t 0x00040051 physical edge de-assert self\nICR2\t 0x00000000\n/);
 });
 
 test("state round trip, timer included", () => {

@@ -1,0 +1,169 @@
+// @timeout 120
+/** Several CPUs on a whole board: how they start and stop (Intel SDM volume 3, section 9.4), and saved machines. */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { inOrder, smpImage, smpReport } from "../../guest/programs/smp.ts";
+import { assemble } from "../../tools/asm.ts";
+import { TestBoard } from "./board.ts";
+
+const IMAGE_SIZE = 0x10000;
+const LIMIT = 20_000;
+const folder = mkdtempSync(join(tmpdir(), "qemu-next-smp-"));
+
+function board(image: Uint8Array, cpus: number): Promise<TestBoard> {
+  const bios = join(folder, "bios.bin");
+  writeFileSync(bios, image);
+  const io = ["-debugcon", "null", "-serial", "null", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
+  return TestBoard.create([..."-nodefaults -display none -m 16 -bios".split(" "), bios, "-smp", String(cpus), ...io]);
+}
+
+const ICR = { init: 0x4500, sipi: 0x4600, nmi: 0x4400, self: 0x40000, others: 0xc0000 };
+
+/** Real-mode code with FS opened to 4 GiB for the APIC; `again` is where a bootstrap processor comes after INIT. */
+function program(main: string, started: string, again = "hlt"): Uint8Array {
+  const source = `bits 16
+    org 0
+start:
+    cli
+    mov ax, cs
+    mov ds, ax
+    lgdt [table]
+    mov eax, cr0
+    or al, 1
+    mov cr0, eax
+    mov bx, 8
+    mov fs, bx
+    and al, 0xfe
+    mov cr0, eax
+    xor ax, ax
+    mov ss, ax
+    mov sp, 0x7000
+    mov es, ax
+    cmp byte [es:0x500], 0
+    jne second_time
+    mov byte [es:0x500], 1
+    mov edi, 0xfee000f0
+    mov dword [fs:edi], 0x1ff
+    mov edi, 0xfee00300
+    mov byte [es:0x2000], 0xea
+    mov dword [es:0x2001], ${0xf0000000 + 0x400}
+    mov dword [es:0x3000], 0x03eb9090
+${main}
+    mov al, 0
+    out 0xf4, al
+    hlt
+second_time:
+${again}
+print:
+    out 0xe9, al
+    ret
+wait_for:
+    pause
+    cmp [es:0x504], al
+    jne wait_for
+    ret
+table: dw 15
+    dd ${0xf0000 + 0x500}
+`;
+  const image = new Uint8Array(IMAGE_SIZE);
+  image.set(assemble(source).bytes);
+  image.set(assemble(`bits 16\norg 0x400\n${started}`).bytes, 0x400);
+  image.set([0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0], 0x500);
+  image.set([0xea, 0, 0, 0, 0xf0], 0xfff0);
+  return image;
+}
+const send = (command: number): string => `mov dword [fs:edi], 0x${command.toString(16)}`;
+const say = (letter: string): string => `mov al, '${letter}'\nout 0xe9, al`;
+
+test("an AP runs after INIT and SIPI, from the vector's page; a SIPI is for those that wait, INIT makes it wait again", async () => {
+  const main = `
+    ${send(ICR.others | ICR.nmi)}
+    ${send(ICR.others | ICR.sipi | 2)}
+    mov al, 1
+    call wait_for
+    ${say("b")}
+    ${send(ICR.others | ICR.sipi | 2)}
+    mov byte [es:0x505], 1
+    mov al, 2
+    call wait_for
+    ${send(ICR.others | ICR.init)}
+    mov ecx, 100
+rest: pause
+    loop rest
+    mov byte [es:0x505], 0
+    ${send(ICR.others | ICR.sipi | 2)}
+    ${send(ICR.others | ICR.sipi | 2)}
+    mov al, 3
+    call wait_for
+    ${say("d")}`;
+  const started = `
+    xor ax, ax
+    mov es, ax
+    inc byte [es:0x504]
+    ${say("A")}
+wait: pause
+    cmp byte [es:0x505], 0
+    je wait
+    inc byte [es:0x504]
+    ${say("C")}
+    cli
+    hlt`;
+  const machine = await board(program(main, started), 2);
+  machine.run(LIMIT);
+  assert.is(machine.output.debugcon0, "AbCAd");
+  assert.is(machine.ended, "exit 1");
+});
+
+test("INIT makes the bootstrap processor begin at the reset vector, and the others wait", async () => {
+  const main = `${say("1")}\n${send(ICR.self | ICR.init)}\nhere: jmp here`;
+  const machine = await board(program(main, "hlt", `${say("2")}\nmov al, 1\nout 0xf4, al\nhlt`), 3);
+  machine.run(LIMIT);
+  assert.is(machine.output.debugcon0, "12");
+  assert.is(machine.ended, "exit 3");
+});
+
+test("a reset while APs run makes them wait again", async () => {
+  const main = `${send(ICR.others | ICR.sipi | 2)}\nmov al, 2\ncall wait_for\n${say("r")}`;
+  const machine = await board(program(main, `xor ax, ax\nmov es, ax\nlock inc byte [es:0x504]\nagain: jmp again`), 3);
+  for (let time = 0; time < 2; time++) {
+    machine.run(LIMIT);
+    assert.is(machine.ended, "exit 1");
+    machine.ended = undefined;
+    machine.machine.memory.dma.write(0x500, new Uint8Array(16));
+    machine.machine.reset();
+  }
+  assert.is(machine.output.debugcon0, "rr");
+});
+
+test("four CPUs at work, saved and loaded into another machine again and again", async () => {
+  const job = { mode: "long", cpus: 4, rounds: 2 } as const;
+  const image = smpImage(job);
+  let machine = await board(image, 4);
+  let debug = "";
+  let serial = "";
+  for (let loads = 0; loads < 6 && machine.ended === undefined; loads++) {
+    machine.run(loads === 5 ? LIMIT : 60 + 40 * loads);
+    debug += machine.output.debugcon0;
+    serial += machine.output.serial0;
+    if (machine.ended !== undefined) break;
+    const next = await board(image, 4);
+    next.load(machine.save());
+    machine = next;
+  }
+  assert.is(machine.ended, "exit 1");
+  assert.equal(inOrder(debug, serial), smpReport(job));
+});
+
+test("a machine with another number of CPUs is refused", async () => {
+  const image = program("", "hlt");
+  const two = await board(image, 2);
+  const one = await board(image, 1);
+  assert.throws(() => one.load(two.save()), /has 2 CPUs, not 1/);
+});
+
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+test.run();
