@@ -10,14 +10,17 @@ import { ended, linuxOptions, scratch, startGuest } from "../tools/guest.ts";
 const files = scratch();
 const LIMIT = 120;
 
-for (const architecture of ["amd64", "i386"] as const) {
-  test(`${architecture}: a script runs, and the guest powers off`, async () => {
-    const script = "echo CPU $(uname -m); i=0; while [ $i -lt 100 ]; do i=$((i + 1)); done; echo COUNTED $i";
+for (const [architecture, cpus] of [
+  ["amd64", 2],
+  ["i386", 1],
+] as const) {
+  test(`${architecture}, -smp ${cpus}: a script runs, and the guest powers off`, async () => {
+    const script = "echo $(nproc) CPUs, $(uname -m); i=0; while [ $i -lt 100 ]; do i=$((i + 1)); done; echo COUNTED $i";
     const options = await linuxOptions(architecture, files.path("script.cpio"), script);
-    const guest = await startGuest(...options);
+    const guest = await startGuest(...options, "-smp", String(cpus));
     const { status, stdout, stderr } = await ended(guest, LIMIT);
     assert.is(status, 0, stderr);
-    assert.match(stdout, architecture === "amd64" ? /CPU x86_64/ : /CPU i686/);
+    assert.match(stdout, architecture === "amd64" ? /2 CPUs, x86_64/ : /1 CPUs, i686/);
     assert.match(stdout, /COUNTED 100/);
     assert.match(stdout, /reboot: Power down/);
     assert.not.match(stdout, /Oops|BUG:|Kernel panic|Call Trace/);
