@@ -241,7 +241,7 @@ export const EVENTS = { interrupt_injected: 8, interrupt_nr: 9, interrupt_shadow
 export const DEBUGREGS = { db: 0, dr6: 32, dr7: 40 } as const;
 
 /** The head of an XSAVE area (Intel SDM volume 1, section 13.4). */
-export const XSAVE = { fcw: 0, fsw: 2, ftw: 4, mxcsr: 24, st: 32, xmm: 160 } as const;
+export const XSAVE = { fcw: 0, fsw: 2, ftw: 4, fop: 6, fip: 8, fdp: 16, mxcsr: 24, st: 32, xmm: 160 } as const;
 
 /** struct kvm_translation. */
 export const TRANSLATION = { linear_address: 0, physical_address: 8, valid: 16 } as const;

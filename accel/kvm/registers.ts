@@ -3,12 +3,24 @@
  * MMIO access waits for its end.
  */
 
-import type { CpuRegisters, SegmentRegister } from "../../core/cpu-registers.ts";
+import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { QemuError } from "../../core/errors.ts";
-import type { SavedFields, SavedState } from "../../core/state/state.ts";
-import type { ShownRegisters, ShownSegment } from "../x86/dump.ts";
+import type { SavedFields } from "../../core/state/state.ts";
+import type { ShownRegisters } from "../x86/dump.ts";
 import * as abi from "./abi.ts";
 import type { KvmLibrary } from "./libc.ts";
+import {
+  describeCpu,
+  getSegment,
+  type KernelRegisters,
+  MTRR_FIXED,
+  MTRR_VARIABLE,
+  putSegment,
+  restoreCpu,
+  SAVED_MSRS,
+  type SavedCpu,
+  TSC,
+} from "./saved-cpu.ts";
 
 const { SIZES, REGS, SREGS, SEGMENT, DTABLE, EVENTS, DEBUGREGS, XSAVE, KVM_GET_MSRS, KVM_SET_MSRS } = abi;
 
@@ -45,6 +57,7 @@ const block = (name: string, get: number, set: number, size: number): Block => (
 
 const viewOf = ({ bytes }: Block): DataView<ArrayBuffer> => new DataView(bytes.buffer);
 const u64 = (view: DataView, at: number): bigint => view.getBigUint64(at, true);
+const keysOf = <T extends object>(object: T): (keyof T)[] => Object.keys(object) as (keyof T)[];
 const RDX = 2;
 const EFLAGS_ALWAYS = 2n;
 
@@ -56,6 +69,7 @@ export class VcpuRegisters {
   readonly #xsave = block("xsave", abi.KVM_GET_XSAVE, abi.KVM_SET_XSAVE, SIZES.kvm_xsave);
   readonly #debug = block("debugregs", abi.KVM_GET_DEBUGREGS, abi.KVM_SET_DEBUGREGS, SIZES.kvm_debugregs);
   readonly #events = block("events", abi.KVM_GET_VCPU_EVENTS, abi.KVM_SET_VCPU_EVENTS, SIZES.kvm_vcpu_events);
+  readonly #xcrs: Block | undefined;
   readonly #blocks: readonly Block[];
   readonly #msrs: readonly number[];
   /** What the kernel gave the new vCPU: its registers after power-up. */
@@ -65,8 +79,15 @@ export class VcpuRegisters {
   constructor(library: KvmLibrary, fd: number, xcrs: boolean) {
     this.#library = library;
     this.#fd = fd;
-    const xcr = block("xcrs", abi.KVM_GET_XCRS, abi.KVM_SET_XCRS, SIZES.kvm_xcrs);
-    this.#blocks = [this.#sregs, this.#regs, ...(xcrs ? [xcr] : []), this.#xsave, this.#debug, this.#events];
+    this.#xcrs = xcrs ? block("xcrs", abi.KVM_GET_XCRS, abi.KVM_SET_XCRS, SIZES.kvm_xcrs) : undefined;
+    this.#blocks = [
+      this.#sregs,
+      this.#regs,
+      ...(this.#xcrs ? [this.#xcrs] : []),
+      this.#xsave,
+      this.#debug,
+      this.#events,
+    ];
     this.#msrs = MSRS.filter((index) => this.readMsr(index) !== undefined);
     this.#powerUp = this.save();
   }
@@ -119,9 +140,47 @@ export class VcpuRegisters {
     for (const [index, value] of values) this.writeMsr(index, value);
   }
 
+  /** Fills the form that all accelerators save, but for PAE's directory entries; `now` is the clock's time in ns. */
+  describe(s: SavedCpu, halted: number, now: number): void {
+    for (const part of this.#blocks) this.fetch(part);
+    describeCpu(this.#views, s, halted);
+    for (const name of keysOf(SAVED_MSRS)) s[name] = this.readMsr(SAVED_MSRS[name]) ?? 0n;
+    MTRR_FIXED.forEach((index, i) => {
+      s.mtrrFixed[i] = this.readMsr(index) ?? 0n;
+    });
+    for (let i = 0; i < 16; i++) s.mtrrVariable[i] = this.readMsr(MTRR_VARIABLE + i) ?? 0n;
+    s.tscOffset = BigInt.asUintN(64, (this.readMsr(TSC) ?? 0n) - BigInt(Math.floor(now)));
+  }
+
+  /** The reverse. What the form does not have is as after power-up. */
+  restore(s: SavedCpu, now: number): void {
+    this.load(this.#powerUp);
+    restoreCpu(s, this.#views);
+    for (const part of this.#blocks) this.#put(part);
+    const write = (index: number, value: bigint): void => {
+      if (this.#msrs.includes(index)) this.writeMsr(index, value);
+    };
+    for (const name of keysOf(SAVED_MSRS)) write(SAVED_MSRS[name], s[name]);
+    MTRR_FIXED.forEach((index, i) => {
+      write(index, s.mtrrFixed[i]);
+    });
+    for (let i = 0; i < 16; i++) write(MTRR_VARIABLE + i, s.mtrrVariable[i]);
+    write(TSC, BigInt.asUintN(64, s.tscOffset + BigInt(Math.floor(now))));
+  }
+
+  get #views(): KernelRegisters {
+    const [regs, sregs, xsave, debug, events] = [this.#regs, this.#sregs, this.#xsave, this.#debug, this.#events].map(
+      viewOf,
+    );
+    return { regs, sregs, xsave, debug, events, xcrs: this.#xcrs && viewOf(this.#xcrs) };
+  }
+
   setRegisters(registers: CpuRegisters): void {
     const view = this.fetch(this.#sregs);
-    for (const name of ["cs", "ds", "es", "fs", "gs", "ss"] as const) setSegment(view, SREGS[name], registers[name]);
+    for (const name of ["cs", "ds", "es", "fs", "gs", "ss"] as const) {
+      const { selector, base, limit, attributes } = registers[name];
+      putSegment(view, SREGS[name], { selector, base: BigInt(base), limit, attributes: attributes << 8 });
+    }
     for (const name of ["gdt", "idt"] as const) {
       view.setBigUint64(SREGS[name] + DTABLE.base, BigInt(registers[name].base), true);
       view.setUint16(SREGS[name] + DTABLE.limit, registers[name].limit, true);
@@ -247,34 +306,3 @@ export class VcpuRegisters {
     throw new QemuError("kvm", `error: failed to set MSR 0x${index.toString(16)} to 0x${value.toString(16)}`);
   }
 }
-
-function setSegment(view: DataView, at: number, { selector, base, limit, attributes }: SegmentRegister): void {
-  const byte = (field: keyof typeof SEGMENT, shift: number, mask: number): void =>
-    view.setUint8(at + SEGMENT[field], (attributes >> shift) & mask);
-  view.setBigUint64(at + SEGMENT.base, BigInt(base), true);
-  view.setUint32(at + SEGMENT.limit, limit, true);
-  view.setUint16(at + SEGMENT.selector, selector, true);
-  byte("type", 0, 15);
-  byte("s", 4, 1);
-  byte("dpl", 5, 3);
-  byte("present", 7, 1);
-  byte("avl", 12, 1);
-  byte("l", 13, 1);
-  byte("db", 14, 1);
-  byte("g", 15, 1);
-  view.setUint8(at + SEGMENT.unusable, (attributes >> 7) & 1 ? 0 : 1);
-}
-
-function getSegment(view: DataView, at: number): ShownSegment {
-  const byte = (field: keyof typeof SEGMENT, shift: number): number => view.getUint8(at + SEGMENT[field]) << shift;
-  const low = byte("type", 8) | byte("s", 12) | byte("dpl", 13) | byte("present", 15);
-  return {
-    selector: view.getUint16(at + SEGMENT.selector, true),
-    base: u64(view, at + SEGMENT.base),
-    limit: view.getUint32(at + SEGMENT.limit, true),
-    attributes: low | byte("avl", 20) | byte("l", 21) | byte("db", 22) | byte("g", 23),
-  };
-}
-
-/** The saved state of a vCPU as `Vcpu.save` gives it. */
-export const savedVcpu = (fields: SavedFields): SavedState => ({ name: "kvm-cpu", version: 1, fields });

@@ -14,9 +14,24 @@ import type { Vcpu, VcpuEnvironment, VcpuExit } from "../../core/accel.ts";
 import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { apicIdOf } from "../../core/cpu-topology.ts";
-import { QemuError } from "../../core/errors.ts";
 import type { CodeSize } from "../../core/monitor/disassembly.ts";
-import type { SavedState } from "../../core/state/state.ts";
+import {
+  loadState,
+  type SavedFields,
+  type SavedState,
+  type SavedValue,
+  StateArena,
+  saveState,
+} from "../../core/state/state.ts";
+import {
+  HALTED_HLT,
+  HALTED_WAIT_FOR_SIPI,
+  PENDING_INIT,
+  PENDING_NMI,
+  PENDING_SIPI,
+  PENDING_SIPI_VECTOR_SHIFT,
+  SAVED_CPU,
+} from "../x86/cpu-state.ts";
 import { dumpRegisters } from "../x86/dump.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
 import * as abi from "./abi.ts";
@@ -27,7 +42,7 @@ import { explainExit, showCode } from "./exits.ts";
 import type { KernelIrqchip } from "./irqchip.ts";
 import type { KvmLibrary } from "./libc.ts";
 import { KernelLocalApic } from "./local-apic.ts";
-import { savedVcpu, VcpuRegisters } from "./registers.ts";
+import { VcpuRegisters } from "./registers.ts";
 import type { KvmVm } from "./vm.ts";
 import { Waker } from "./waker.ts";
 import { HALTED, INIT, INTR, NMI, STARTUP, type VcpuWords, WAITING } from "./words.ts";
@@ -35,6 +50,8 @@ import { HALTED, INIT, INTR, NMI, STARTUP, type VcpuWords, WAITING } from "./wor
 const { RUN, EXIT, KVM_RUN } = abi;
 const EFLAGS_IF = 0x200n;
 const CR0_PE = 1n;
+const CR0_PG = 0x80000000n;
+const CR4_PAE = 0x20n;
 const APIC_BASE_BSP = 0x100n;
 const EFER_LMA = 0x400n;
 const SEGMENT_L = 1 << 21;
@@ -164,37 +181,52 @@ export class KvmVcpu implements Vcpu {
     this.#changed(false);
   }
 
+  /** In the form of all accelerators, and for this one in the kernel's own. */
   save(): SavedState {
     this.#localApic?.save();
+    const { index, clock, memory } = this.#environment;
     const { pending } = this.#words;
-    return savedVcpu({
+    const saved = StateArena.create(SAVED_CPU.size).attach("cpu", SAVED_CPU);
+    const halted = this.#waiting ? HALTED_WAIT_FOR_SIPI : this.#halted ? HALTED_HLT : 0;
+    this.#registers.describe(saved, halted, clock.now());
+    if (saved.cr0 & CR0_PG && saved.cr4 & CR4_PAE && !(saved.efer & EFER_LMA)) {
+      const table = Number(saved.cr3 & 0xffffffe0n);
+      const word = (i: number): bigint => BigInt(memory.read(table + i * 4, 4));
+      for (let i = 0; i < 4; i++) saved.pdptes[i] = word(i * 2) | (word(i * 2 + 1) << 32n);
+    }
+    const { fields, ...state } = saveState(SAVED_CPU, saved);
+    const kvm = {
       ...this.#registers.save(),
-      halted: this.#halted,
-      waiting: this.#waiting,
-      nmi: (pending & NMI) !== 0,
-      init: (pending & INIT) !== 0,
       // The time is the machine's; it is kept with the first CPU.
-      ...(this.#environment.index === 0 && { kvmclock: `0x${this.#clock.now.toString(16)}` }),
-    });
+      ...(index === 0 && { kvmclock: `0x${this.#clock.now.toString(16)}` }),
+    };
+    const waits =
+      ((pending & NMI) !== 0 ? PENDING_NMI : 0) |
+      ((pending & INIT) !== 0 ? PENDING_INIT : 0) |
+      ((pending & STARTUP) !== 0 ? PENDING_SIPI | (this.#words.startupVector << PENDING_SIPI_VECTOR_SHIFT) : 0);
+    return { ...state, fields: { ...fields, pending: waits, kvm } };
   }
 
-  load({ name, version, fields }: SavedState): void {
-    if (name !== "kvm-cpu" || version !== 1) {
-      throw new QemuError("state-name", `saved state is of '${name}' ${version}, not of 'kvm-cpu' 1`, {
-        hint: "a machine goes on with the accelerator it was saved with",
-      });
-    }
-    this.#registers.load(fields);
+  load(state: SavedState): void {
+    const saved = StateArena.create(SAVED_CPU.size).attach("cpu", SAVED_CPU);
+    loadState(SAVED_CPU, saved, state);
+    const { kvm } = state.fields;
+    if (isFields(kvm)) this.#registers.load(kvm);
+    else this.#registers.restore(saved, this.#environment.clock.now());
+    const { apic } = this.#environment;
+    if (apic) this.#registers.setApicBase(BigInt(apic.base));
     this.#words.clear(NMI | INIT | STARTUP);
-    if (fields.nmi === true) this.#words.nmi();
-    if (fields.init === true) this.#words.init();
-    const halted = fields.halted === true;
-    const waiting = fields.waiting === true;
+    const pending = Number(state.fields.pending);
+    if (pending & PENDING_NMI) this.#words.nmi();
+    if (pending & PENDING_INIT) this.#words.init();
+    if (pending & PENDING_SIPI) this.#words.sipi((pending >> PENDING_SIPI_VECTOR_SHIFT) & 0xff);
+    const waiting = saved.halted === HALTED_WAIT_FOR_SIPI;
+    const halted = saved.halted === HALTED_HLT;
     this.#localApic?.load(halted, waiting);
     this.#words.setFlag(WAITING, waiting && !this.#localApic);
     this.#changed(halted && !this.#localApic);
     this.#waker?.drain();
-    const { kvmclock } = fields;
+    const kvmclock = isFields(kvm) ? kvm.kvmclock : undefined;
     if (typeof kvmclock === "string" && /^0x[0-9a-f]{1,16}$/.test(kvmclock)) this.#clock.now = BigInt(kvmclock);
   }
 
@@ -497,3 +529,6 @@ function setValue(view: DataView, at: number, size: AccessSize, value: number): 
   else if (size === 2) view.setUint16(at, value, true);
   else view.setUint32(at, value, true);
 }
+
+const isFields = (value: SavedValue | undefined): value is SavedFields =>
+  typeof value === "object" && !Array.isArray(value);

@@ -11,156 +11,70 @@
  *  - Segment registers in the order ES CS SS DS FS GS; `segAttr` is the descriptor's high word masked with 0x00f0ff00.
  */
 
-import { array, defineState, i32, u8, u32, u64 } from "../../core/state/state.ts";
+import { array, defineState, i32, u32, u64 } from "../../core/state/state.ts";
+import {
+  CPU_FIELDS,
+  CPU_STATE_NAME,
+  CPU_STATE_VERSION,
+  PENDING_INIT,
+  PENDING_NMI,
+  PENDING_SIPI,
+  PENDING_SIPI_VECTOR_SHIFT,
+} from "../x86/cpu-state.ts";
 
-export const CPU_STATE = defineState(
-  "x86-cpu",
-  1,
-  {
-    /** RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
-    regs: array(u64, 16),
-    rip: u64,
-    ccOp: u64,
-    ccDst: u64,
-    ccSrc: u64,
-    ccSrc2: u64,
-    ccCarry: u64,
-    df: u64,
-    eflags: u64,
-    segBase: array(u64, 6),
-    segLimit: array(u32, 6),
-    segAttr: array(u32, 6),
-    segSelector: array(u32, 6),
-    ldtBase: u64,
-    trBase: u64,
-    gdtBase: u64,
-    idtBase: u64,
-    ldtLimit: u32,
-    ldtAttr: u32,
-    ldtSelector: u32,
-    trLimit: u32,
-    trAttr: u32,
-    trSelector: u32,
-    gdtLimit: u32,
-    idtLimit: u32,
-    cr0: u64,
-    cr2: u64,
-    cr3: u64,
-    cr4: u64,
-    dr: array(u64, 8),
-    efer: u64,
-    star: u64,
-    lstar: u64,
-    cstar: u64,
-    sfmask: u64,
-    kernelGsBase: u64,
-    sysenterCs: u64,
-    sysenterEsp: u64,
-    sysenterEip: u64,
-    pat: u64,
-    tscAux: u64,
-    tscOffset: u64,
-    miscEnable: u64,
-    xcr0: u64,
-    mtrrDefType: u64,
-    mtrrFixed: array(u64, 11),
-    mtrrVariable: array(u64, 16),
-    mcgStatus: u64,
-    mcgControl: u64,
-    /** CTL, STATUS, ADDR and MISC of ten machine-check banks. */
-    mceBanks: array(u64, 40),
-    /** PAE: the page-directory-pointer entries as loaded by the last MOV CR3. */
-    pdptes: array(u64, 4),
-    microcode: u64,
-    smbase: u32,
-    /** Bits HF_* below. */
-    hflags: u32,
-    /** All ones, or bit 20 clear while A20 is masked. */
-    a20Mask: u32,
-    /** HALTED_*, or 0 while it runs. */
-    halted: u32,
-    /** 1 while NMIs are held off until IRET. */
-    nmiBlocked: u32,
-    /** 1 inside SMM. */
-    smm: u32,
-    /** INHIBIT_*: interrupts are held off for one instruction. */
-    inhibit: u32,
-    /** DR6 bits of breakpoints that matched and wait for the end of the instruction. */
-    pendingDebug: u32,
-    /** x87: eight registers of 16 bytes: 64-bit significand, then sign and exponent in the low 16 bits. Physical order. */
-    fpr: array(u64, 16),
-    /** TOP */
-    fpTop: u32,
-    /** Status word without TOP. */
-    fpStatus: u32,
-    fpControl: u32,
-    /** 1 = empty, by physical register. */
-    fpEmpty: array(u8, 8),
-    fpOpcode: u32,
-    fpCs: u32,
-    fpDs: u32,
-    fpIp: u64,
-    fpDp: u64,
-    /** XMM0..XMM15, 16 bytes each. */
-    xmm: array(u64, 32),
-    /** Upper halves of YMM0..YMM15. */
-    ymmHigh: array(u64, 32),
-    mxcsr: u32,
+export const CPU_STATE = defineState(CPU_STATE_NAME, CPU_STATE_VERSION, CPU_FIELDS, {
+  unsaved: {
+    /** IRQ_* bits: what waits for delivery, and the vector of a SIPI. Written by any thread with Atomics. */
+    interruptRequest: i32,
+    /** EXIT_REQUESTED: leave compiled code at the next block end. Written by any thread with Atomics. */
+    exitRequest: i32,
+    /** A pending exception: vector (-1 none), error code, whether it has one. */
+    excVector: i32,
+    excError: u32,
+    excHasError: u32,
+    /** Address of the op that runs or that faulted, in the shared memory. */
+    opPointer: u32,
+    /** Number of the compiled region that runs (see jit/), 0 outside. Then opPointer is one of its fault points. */
+    region: u32,
+    /** Set when the running region's guest code was overwritten: it is left at the next instruction. */
+    regionStale: u32,
+    /** rip at the entry of the region. */
+    regionRip: u64,
+    /** Instructions left in this slice. */
+    budget: i32,
+    /** What long work of a helper counts for besides, in instructions. */
+    charge: u32,
+    /** Address of the TLB in use (it follows the privilege). */
+    tlb: u32,
+    /** EFLAGS.TF was set when the present instruction began. */
+    stepping: u32,
+    /** The present instruction began in the shadow of STI or MOV SS. */
+    shadowOver: u32,
+    /** A fault is on its way whose rip (and ccOp) stand in env already: it belongs to a task that was just entered. */
+    exactRip: u32,
+    /** Vector of the exception whose delivery is under way, plus one. */
+    delivering: u32,
+    /** SHARING_*: whether there are other CPUs in this thread. */
+    sharing: u32,
+    /** Set by what waits for other CPUs: the slice is over. */
+    yielded: u32,
+    /** Address of the page map of core/memory/address-space.ts. */
+    pageMap: u32,
+    /** CPUID feature words, for checks at run time: see x86/cpu-model.ts. */
+    features: array(u32, 16),
+    /** Counters for -d stats. */
+    tlbMisses: u64,
+    pageFaults: u64,
+    instructions: u64,
+    tlbFlushes: u64,
+    /** IR temporaries. */
+    temps: array(u64, 256),
+    /** IR vector temporaries, 16 bytes each. */
+    vtemps: array(u64, 64),
+    /** Scratch for helpers, 1 KiB. */
+    scratch: array(u64, 128),
   },
-  {
-    unsaved: {
-      /** IRQ_* bits: what waits for delivery, and the vector of a SIPI. Written by any thread with Atomics. */
-      interruptRequest: i32,
-      /** EXIT_REQUESTED: leave compiled code at the next block end. Written by any thread with Atomics. */
-      exitRequest: i32,
-      /** A pending exception: vector (-1 none), error code, whether it has one. */
-      excVector: i32,
-      excError: u32,
-      excHasError: u32,
-      /** Address of the op that runs or that faulted, in the shared memory. */
-      opPointer: u32,
-      /** Number of the compiled region that runs (see jit/), 0 outside. Then opPointer is one of its fault points. */
-      region: u32,
-      /** Set when the running region's guest code was overwritten: it is left at the next instruction. */
-      regionStale: u32,
-      /** rip at the entry of the region. */
-      regionRip: u64,
-      /** Instructions left in this slice. */
-      budget: i32,
-      /** What long work of a helper counts for besides, in instructions. */
-      charge: u32,
-      /** Address of the TLB in use (it follows the privilege). */
-      tlb: u32,
-      /** EFLAGS.TF was set when the present instruction began. */
-      stepping: u32,
-      /** The present instruction began in the shadow of STI or MOV SS. */
-      shadowOver: u32,
-      /** A fault is on its way whose rip (and ccOp) stand in env already: it belongs to a task that was just entered. */
-      exactRip: u32,
-      /** Vector of the exception whose delivery is under way, plus one. */
-      delivering: u32,
-      /** SHARING_*: whether there are other CPUs in this thread. */
-      sharing: u32,
-      /** Set by what waits for other CPUs: the slice is over. */
-      yielded: u32,
-      /** Address of the page map of core/memory/address-space.ts. */
-      pageMap: u32,
-      /** CPUID feature words, for checks at run time: see x86/cpu-model.ts. */
-      features: array(u32, 16),
-      /** Counters for -d stats. */
-      tlbMisses: u64,
-      pageFaults: u64,
-      instructions: u64,
-      tlbFlushes: u64,
-      /** IR temporaries. */
-      temps: array(u64, 256),
-      /** IR vector temporaries, 16 bytes each. */
-      vtemps: array(u64, 64),
-      /** Scratch for helpers, 1 KiB. */
-      scratch: array(u64, 128),
-    },
-  },
-);
+});
 
 const { offsets } = CPU_STATE;
 
@@ -245,25 +159,23 @@ export const SHARING_NOW = 1;
 export const SHARING_EVER = 2;
 
 // halted values. Whoever waits for a SIPI takes no interrupt.
-export const HALTED_HLT = 1;
-export const HALTED_WAIT_FOR_SIPI = 2;
+export { HALTED_HLT, HALTED_WAIT_FOR_SIPI } from "../x86/cpu-state.ts";
 
 // interruptRequest bits.
 export const IRQ_INTR = 1;
-export const IRQ_NMI = 2;
+export const IRQ_NMI = PENDING_NMI;
 export const IRQ_SMI = 4;
-export const IRQ_INIT = 8;
-export const IRQ_SIPI = 16;
+export const IRQ_INIT = PENDING_INIT;
+export const IRQ_SIPI = PENDING_SIPI;
 export const IRQ_RESET = 32;
 /** Eight bits. */
-export const SIPI_VECTOR_SHIFT = 8;
+export const SIPI_VECTOR_SHIFT = PENDING_SIPI_VECTOR_SHIFT;
 
 /** Value of exitRequest: larger than any budget, so that one comparison serves both. */
 export const EXIT_REQUESTED = 0x7fffffff;
 
 // inhibit values.
-export const INHIBIT_STI = 1;
-export const INHIBIT_MOV_SS = 2;
+export { INHIBIT_MOV_SS, INHIBIT_STI } from "../x86/cpu-state.ts";
 
 // ccOp: how to compute the arithmetic flags. The low two bits of sized ops give the size (0 = 8, 1 = 16, 2 = 32, 3 = 64).
 /** ccSrc holds the flags themselves. */

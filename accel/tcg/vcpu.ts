@@ -14,6 +14,7 @@ import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { apicIdOf } from "../../core/cpu-topology.ts";
 import type { CodeSize } from "../../core/monitor/disassembly.ts";
 import { type SavedState, type State, StateArena, saveState } from "../../core/state/state.ts";
+import { ARITHMETIC_FLAGS } from "../x86/cpu-state.ts";
 import { describeMappings, describeTlb } from "../x86/page-tables.ts";
 import type { BlockTranslator } from "./engine/block-translator.ts";
 import { type CodeCache, insnPointAt, type TranslationBlock } from "./engine/code-cache.ts";
@@ -261,7 +262,9 @@ export class TcgVcpu implements Vcpu {
 
   save(): SavedState {
     const { fields, ...state } = saveState(CPU_STATE, this.state);
-    return { ...state, fields: { ...fields, pending: this.#field("interruptRequest") & ~IRQ_INTR } };
+    const ccSrc = `0x${(this.call("getFlags") & ARITHMETIC_FLAGS).toString(16)}`;
+    const flags = { ccOp: "0x0", ccDst: "0x0", ccSrc, ccSrc2: "0x0", ccCarry: "0x0" };
+    return { ...state, fields: { ...fields, ...flags, pending: this.#field("interruptRequest") & ~IRQ_INTR } };
   }
 
   load(saved: SavedState): void {

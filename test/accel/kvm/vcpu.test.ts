@@ -297,9 +297,59 @@ if (reason !== undefined) {
       bench = other;
     }
     assert.equal(log, whole.log);
-    assert.throws(() => bench.vcpu.load({ name: "cpu", version: 1, fields: {} }), /not of 'kvm-cpu'/);
+    assert.throws(() => bench.vcpu.load({ name: "cpu", version: 1, fields: {} }), /not of .x86-cpu./);
     const saved = bench.vcpu.save();
-    assert.throws(() => bench.vcpu.load({ ...saved, fields: { ...saved.fields, sregs: "00" } }), /312 bytes/);
+    assert.throws(
+      () =>
+        bench.vcpu.load({
+          ...saved,
+          fields: { ...saved.fields, kvm: { ...(saved.fields.kvm as object), sregs: "00" } },
+        }),
+      /312 bytes/,
+    );
+  });
+
+  test("registers as another accelerator has saved them", async () => {
+    const bench = await Bench.create("hlt");
+    const saved = bench.vcpu.save();
+    const { kvm: _, tscOffset: __, ...fields } = saved.fields;
+    const words = (count: number, first: number): string[] =>
+      Array.from({ length: count }, (_, i) => `0x${(0x1122334455660000 + first + i).toString(16)}`);
+    const half = (count: number): string[] => words(count, 0).map((word, i) => (i % 2 === 0 ? word : "0x3fff"));
+    const other = {
+      ...fields,
+      regs: words(16, 0),
+      rip: "0x1234",
+      ccSrc: "0x8c5",
+      df: `0x${"f".repeat(16)}`,
+      eflags: "0x200",
+      segBase: Array.from({ length: 6 }, (_, i) => `0x${(i * 0x1000).toString(16)}`),
+      segSelector: Array.from({ length: 6 }, (_, i) => i * 0x100),
+      gdtBase: "0x5000",
+      gdtLimit: 0x7f,
+      cr2: "0x1000",
+      dr: ["0x1", "0x2", "0x3", "0x4", "0x0", "0x0", "0xffff0ff0", "0x400"],
+      star: "0x23001000000000",
+      lstar: "0xffffffff81000000",
+      pat: "0x606060606060606",
+      mtrrDefType: "0xc06",
+      nmiBlocked: 1,
+      inhibit: 2,
+      fpTop: 5,
+      fpStatus: 0x20,
+      fpControl: 0x27f,
+      fpEmpty: [1, 1, 1, 1, 1, 0, 0, 1],
+      fpr: half(16),
+      xmm: words(32, 0x100),
+      mxcsr: 0x1fa0,
+      halted: 1,
+      pending: 2,
+    };
+    bench.vcpu.load({ ...saved, fields: { ...other, tscOffset: "0x0" } });
+    const { kvm, tscOffset, ...again } = bench.vcpu.save().fields;
+    assert.equal(again, other);
+    assert.ok(kvm !== undefined && tscOffset !== undefined);
+    assert.match(bench.vcpu.dumpRegisters(), /HLT=1/);
   });
 
   test("protected mode by setRegisters; addresses; a triple fault; reset", async () => {

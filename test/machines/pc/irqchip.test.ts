@@ -111,7 +111,8 @@ class Station {
   }
 
   static async create(irqchip: string): Promise<Station> {
-    const options = ["-accel", `kvm,kernel-irqchip=${irqchip}`, "-nodefaults", "-display", "none", "-m", "16"];
+    const accel = irqchip === "tcg" ? irqchip : `kvm,kernel-irqchip=${irqchip}`;
+    const options = ["-accel", accel, "-cpu", "qemu64", "-nodefaults", "-display", "none", "-m", "16"];
     const devices = ["-serial", "null", "-debugcon", "null", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
     const board = await TestBoard.create([...options, "-bios", bios, ...devices]);
     const station = new Station(board);
@@ -134,7 +135,7 @@ const reason = await kvmMissing();
 if (reason !== undefined) {
   test.skip(`without KVM: ${reason}`, () => {});
 } else {
-  for (const route of [["on"], ["split"], ["off"], ["off", "on", "split"]]) {
+  for (const route of [["on"], ["split"], ["off", "on", "split", "tcg"]]) {
     test(`interrupts with kernel-irqchip=${route.join(", then ")}`, async () => {
       let text = "";
       let here = await Station.create(route[0]);
