@@ -17,12 +17,12 @@ const files = scratch();
 const IMAGE_SIZE = 0x10000;
 /** A word for each CPU. */
 const COUNTER = 0x500;
-const ROUNDS = 150;
+const ROUNDS = 100;
 /** Every so many rounds it is looked at whether the guest runs and stands still when it should. */
 const LOOK = 25;
 const LIMIT_MS = 50;
-/** This many of a thousand answers may take longer. */
-const SLOW_PER_MILLE = 2;
+/** So many answers of a guest's may take longer: the host may be a virtual machine without a CPU itself. */
+const MOST_SLOW = 3;
 const PATIENCE_MS = 20_000;
 
 const count = (cpu = 0): string => `inc dword [${COUNTER + 4 * cpu}]`;
@@ -155,7 +155,7 @@ if (reason !== undefined) {
       assert.is((await ended(monitor.guest, 20)).status, 0);
       process.stdout.write(`${name}, ${accelerator}: ${monitor.summary()}\n`);
       const slow = monitor.times.filter(({ net }) => net > LIMIT_MS);
-      assert.ok(slow.length * 1000 <= monitor.times.length * SLOW_PER_MILLE, JSON.stringify(slow));
+      assert.ok(slow.length <= MOST_SLOW, JSON.stringify(slow));
     });
   };
   for (const name of Object.keys(GUESTS)) check(name, "kvm");
