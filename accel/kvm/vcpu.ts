@@ -324,7 +324,6 @@ export class KvmVcpu implements Vcpu {
     this.#run.setUint8(RUN.immediate_exit, 0);
     this.#unfinished = false;
     this.#followRun();
-    this.#kicked = false;
     return exit;
   }
 

@@ -19,8 +19,8 @@ import { FAILED, type VcpuWords } from "./words.ts";
 
 /** A timer that is due is given at least this time (ns), or a guest that is always late would never run. */
 const SHORTEST_NS = 50_000;
-/** A timer is looked at again after this time (ns) at the latest. */
-const LONGEST_NS = 1e15;
+/** The thread comes out of the kernel after this time (ns) at the latest, or nobody could end it when all others fail. */
+const LONGEST_NS = 1e9;
 const THREAD_OPTIONS = { name: "kick", resourceLimits: { maxYoungGenerationSizeMb: 4 } };
 
 export class Waker {
@@ -28,7 +28,7 @@ export class Waker {
   readonly #clock: Clock;
   readonly #vcpu: VcpuWords;
   readonly #timer: number;
-  /** The deadline that the timer is set to. */
+  /** The deadline that the timer is set to, Infinity for none. */
   #armed: number | undefined;
 
   /** To be called in the thread that runs the vCPU of descriptor `fd`; `watched`: others than vCPUs ring, too. */
@@ -63,11 +63,10 @@ export class Waker {
   enter(): boolean {
     if (Atomics.load(this.#vcpu.words, FAILED) !== 0)
       throw new QemuError("kvm", "the thread that wakes the CPU has failed");
-    const deadline = this.#clock.nextDeadline();
+    const deadline = this.#clock.nextDeadline() ?? Number.POSITIVE_INFINITY;
     if (deadline !== this.#armed) {
       this.#armed = deadline;
-      if (deadline !== undefined)
-        this.#library.setTimer(this.#timer, Math.min(Math.max(deadline - this.#clock.now(), SHORTEST_NS), LONGEST_NS));
+      this.#library.setTimer(this.#timer, Math.min(Math.max(deadline - this.#clock.now(), SHORTEST_NS), LONGEST_NS));
     }
     return this.#vcpu.entering();
   }

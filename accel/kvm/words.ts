@@ -86,6 +86,8 @@ export class VcpuWords implements CpuPins {
   smi(): void {}
 
   init(): void {
+    // A startup IPI that came before is not the one that ends the wait.
+    this.clear(STARTUP);
     this.#request(INIT);
   }
 
@@ -106,12 +108,13 @@ export class VcpuWords implements CpuPins {
 
   /** Gets the vCPU out of the guest, and its thread out of its sleep. */
   wake(): void {
+    // In this order: a vCPU that enters the kernel meanwhile sees the ring, or is seen there.
+    if (!this.bell.set()) return;
     if (Atomics.load(this.words, IN_KERNEL) === 0) {
-      this.bell.ring();
+      this.bell.wakeWaiters();
       return;
     }
     // Nobody sleeps on the bell but the thread that would send the same signal.
-    if (!this.bell.set()) return;
     this.#signal ??= this.#library.signaller(Atomics.load(this.words, THREAD));
     this.#signal();
   }

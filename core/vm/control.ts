@@ -56,6 +56,12 @@ export class ControlPanel implements MachineControl {
     return request;
   }
 
+  /** The machine has been reset: what would have changed no more than that is void. */
+  forget(): void {
+    const pending = this.#pending;
+    if (pending && pending.kind !== "panic" && RANK[pending.kind] <= RANK.reset) this.#pending = undefined;
+  }
+
   get pending(): boolean {
     return this.#pending !== undefined;
   }

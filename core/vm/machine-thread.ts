@@ -298,6 +298,9 @@ class MachineThread {
   #resetNow(cause: ShutdownCause): void {
     for (const vcpu of this.#machine.vcpus) this.#log.line("cpu_reset", `CPU Reset\n${vcpu.dumpRegisters()}`);
     this.#machine.reset();
+    this.#threads?.revive();
+    // Several CPUs may have met the same end.
+    this.#control.forget();
     this.#note("reset", { cause });
     if (this.#state === "shutdown" || this.#state === "guest-panicked" || this.#state === "internal-error") {
       this.#setState("paused");
@@ -307,7 +310,9 @@ class MachineThread {
 
   /** Out of S3. */
   #wakeUp(reason: WakeReason): void {
+    this.#threads?.stop();
     this.#machine.wake(reason);
+    this.#threads?.revive();
     this.#setState("running");
     this.#threads?.go();
   }
@@ -328,6 +333,7 @@ class MachineThread {
     if (this.#state === "shutdown" || this.#state === "guest-panicked" || this.#state === "internal-error") {
       throw new QemuError("needs-reset", "Resetting the Virtual Machine is required");
     }
+    if (this.#threads?.failed) throw new QemuError("vcpu-thread", "The thread of a CPU has failed");
     this.#machine.setRunning(true);
     this.#clock.start();
     this.#setState(this.#machine.suspended ? "suspended" : "running");

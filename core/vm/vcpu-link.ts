@@ -2,11 +2,12 @@
  * What the machine's thread and the thread of one further vCPU tell each other: a block of words in the guest's memory.
  *
  * The machine's thread says whether the vCPU is to run (WANTED) and lets those that stand go on (EPOCH). The vCPU's thread
- * says how it is (STATE), and makes calls: accesses to devices that live in the machine's thread, and requests about the
- * machine. A call waits for its answer; whoever makes one holds no lock.
+ * says in which epoch it stands (STANDS) or that it has ended (OVER), and makes calls: accesses to devices that live in the
+ * machine's thread, and requests about the machine. A call waits for its answer; whoever makes one holds no lock.
  *
  * Invariants:
- *  1. A thread whose STATE is not RUNNING touches no guest register until EPOCH changes.
+ *  1. A thread stands while STANDS is EPOCH + 1: it touches no guest register until EPOCH changes. So one that is let go
+ *     while it is about to stand is not taken for one that stands.
  *  2. The words of a call belong to the vCPU's thread while CALL is 0, to the machine's thread while it is 1.
  */
 
@@ -17,7 +18,8 @@ import type { Json } from "../thread/mailbox.ts";
 // Words of the block.
 const BELL = 0;
 const WANTED = 1;
-const STATE = 2;
+/** The epoch that it stands in, plus 1. */
+const STANDS = 2;
 const EPOCH = 3;
 const CALL = 4;
 const KIND = 5;
@@ -26,6 +28,8 @@ const VALUE = 7;
 /** Two words: an address of up to 2^52. */
 const ADDRESS = 8;
 const TEXT_LENGTH = 10;
+/** Not 0 when the thread has ended. */
+const OVER = 11;
 const TEXT = 64;
 
 /** Bytes of one block. */
@@ -35,8 +39,8 @@ const RUN = 0;
 const STAND = 1;
 const END = 2;
 
-const STATES = ["starting", "running", "standing", "failed", "ended"] as const;
-export type VcpuState = (typeof STATES)[number];
+const ENDED = 1;
+const FAILED = 2;
 
 const KINDS = ["port-read", "port-write", "memory-read", "memory-write", "post"] as const;
 
@@ -71,10 +75,6 @@ export class VcpuLink {
     this.#ring = ring;
   }
 
-  get state(): VcpuState {
-    return STATES[Atomics.load(this.#words, STATE)];
-  }
-
   // ---- the vCPU's thread
 
   get wanted(): "run" | "stand" | "end" {
@@ -89,14 +89,15 @@ export class VcpuLink {
 
   /** Stands until the machine's thread lets it go on, at once if it has since `epoch`. */
   stand(epoch: number): void {
-    if (this.epoch !== epoch) return;
-    this.#setState("standing");
+    Atomics.store(this.#words, STANDS, epoch + 1);
+    this.#ring();
     Atomics.wait(this.#words, EPOCH, epoch);
   }
 
   /** The thread ends. */
-  leave(state: "failed" | "ended"): void {
-    this.#setState(state);
+  leave(how: "failed" | "ended"): void {
+    Atomics.store(this.#words, OVER, how === "failed" ? FAILED : ENDED);
+    this.#ring();
   }
 
   /** Tells the machine's thread something and waits until it has heard it. */
@@ -123,11 +124,6 @@ export class VcpuLink {
     this.#ring();
     while (Atomics.load(words, CALL) !== 0) Atomics.wait(words, CALL, 1);
     return words[VALUE] >>> 0;
-  }
-
-  #setState(state: VcpuState): void {
-    Atomics.store(this.#words, STATE, STATES.indexOf(state));
-    this.#ring();
   }
 
   // ---- the machine's thread
@@ -159,16 +155,30 @@ export class VcpuLink {
     Atomics.store(this.#words, WANTED, wanted === "stand" ? STAND : END);
   }
 
+  /** Whether it waits for the answer to a call. */
+  get calls(): boolean {
+    return Atomics.load(this.#words, CALL) !== 0;
+  }
+
   /** Whether it touches no register any more. */
   get stands(): boolean {
-    return this.state !== "running" && this.state !== "starting";
+    const words = this.#words;
+    return Atomics.load(words, OVER) !== 0 || Atomics.load(words, STANDS) === ((this.epoch + 1) | 0);
+  }
+
+  /** Whether its thread has failed. */
+  get failed(): boolean {
+    return Atomics.load(this.#words, OVER) === FAILED;
+  }
+
+  /** Takes back that it is to stand; one that stands already goes on doing so. */
+  unwant(): void {
+    if (this.wanted === "stand") Atomics.store(this.#words, WANTED, RUN);
   }
 
   /** Lets a vCPU that stands look what it is to do. */
   release(): void {
-    if (this.state === "failed" || this.state === "ended") return;
-    if (this.wanted === "stand") Atomics.store(this.#words, WANTED, RUN);
-    Atomics.store(this.#words, STATE, STATES.indexOf("running"));
+    this.unwant();
     Atomics.add(this.#words, EPOCH, 1);
     Atomics.notify(this.#words, EPOCH);
   }

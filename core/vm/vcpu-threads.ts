@@ -72,6 +72,8 @@ function startVcpu(plan: VcpuPlan): Promise<void> {
 
 export class VcpuThreads {
   readonly #options: VcpuThreadsOptions;
+  /** Those that cannot go on until the machine is reset. */
+  readonly #stuck = new Set<VcpuLink>();
   #running = false;
 
   constructor(options: VcpuThreadsOptions) {
@@ -95,7 +97,9 @@ export class VcpuThreads {
       const { call } = link;
       if (!call) continue;
       if (call.kind === "post") {
-        onPost(index, call.message as unknown as VcpuPost);
+        const post = call.message as unknown as VcpuPost;
+        if (post.kind === "exit") this.#stuck.add(link);
+        onPost(index, post);
         link.answer();
         continue;
       }
@@ -120,27 +124,33 @@ export class VcpuThreads {
 
   /**
    * Does something while no vCPU is in the guest. One that waits for this thread is not, and goes on waiting: this is
-   * called in the middle of an access.
+   * called in the middle of an access, which may be one that is served while they are being stopped.
    */
   exclusively(change: () => void): void {
-    if (!this.#running) {
-      change();
-      return;
-    }
     const { bell } = this.#options;
-    this.#want("stand");
-    while (!this.#links().every((link) => link.stands || link.call !== undefined)) bell.wait();
+    if (this.#running) this.#want("stand");
+    while (!this.#links().every((link) => link.stands || link.calls)) bell.wait();
     change();
-    this.#release();
+    if (this.#running) {
+      for (const link of this.#links()) {
+        if (link.stands && !this.#stuck.has(link)) link.release();
+        else link.unwant();
+      }
+    }
     bell.ring();
   }
 
   /** Whether the thread of a vCPU has failed; it has said why. */
   get failed(): boolean {
-    return this.#links().some(({ state }) => state === "failed");
+    return this.#links().some((link) => link.failed);
   }
 
-  /** Lets all of them run. */
+  /** They have been reset: whatever they met, they can go on. */
+  revive(): void {
+    this.#stuck.clear();
+  }
+
+  /** Lets all of them run that can. */
   go(): void {
     if (this.#running) return;
     this.#running = true;
@@ -151,6 +161,7 @@ export class VcpuThreads {
   end(): void {
     this.stop();
     for (const link of this.#links()) link.want("end");
+    this.revive();
     this.#release();
   }
 
@@ -167,7 +178,7 @@ export class VcpuThreads {
   }
 
   #release(): void {
-    for (const link of this.#links()) link.release();
+    for (const link of this.#links()) if (!this.#stuck.has(link)) link.release();
   }
 
   #stand(): boolean {

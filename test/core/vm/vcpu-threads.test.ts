@@ -73,9 +73,15 @@ test("accesses and messages reach the machine's thread, each once and whole", as
   assert.equal(bench.posts.map(([index]) => index).sort(), [1, 2]);
   assert.equal(bench.posts[0][1], { kind: "exit", exit: "triple-fault" });
   assert.not(bench.threads.failed);
-  // Both stand where they could not go on, until the machine's thread has stopped and started them.
-  while (!bench.links.slice(1).every(({ stands }) => stands)) bench.bell.wait(10);
+  // Both stand where they could not go on, until the machine has been reset.
+  const stand = (): boolean => bench.links.slice(1).every(({ stands }) => stands);
+  while (!stand()) bench.bell.wait(10);
+  bench.threads.exclusively(() => {});
   bench.threads.stop();
+  bench.threads.go();
+  assert.ok(stand());
+  bench.threads.stop();
+  bench.threads.revive();
   bench.threads.go();
   const [, before] = bench.counts;
   bench.serveWhile(() => bench.counts[1] < before + 1000);
@@ -115,6 +121,24 @@ test("in the middle of an access, those that wait for one go on waiting", async 
   bench.threads.go();
   bench.serveWhile(() => bench.writes.length < 40);
   assert.ok(changes >= 40);
+  await bench.end();
+});
+
+test("memory changes while others are being stopped: not before they are out of the guest", async () => {
+  const bench = new Bench();
+  bench.start();
+  let early = 0;
+  bench.onWrite = () => {
+    bench.threads.exclusively(() => {
+      if (!bench.links.slice(1).every(({ stands, calls }) => stands || calls)) early++;
+    });
+  };
+  for (let i = 0; bench.writes.length < 100; i++) {
+    bench.threads.go();
+    if (i % 3 === 0) bench.threads.serve();
+    bench.threads.stop();
+  }
+  assert.is(early, 0);
   await bench.end();
 });
 
