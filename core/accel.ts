@@ -39,6 +39,8 @@ export interface VcpuEnvironment extends VmEnvironment {
   /** CPU model and features as -cpu gave them, e.g. "qemu64,+aes". */
   readonly model: string;
   readonly index: number;
+  /** The end of a level-triggered interrupt, from a local APIC inside the accelerator to an I/O APIC outside. */
+  eoi?(vector: number): void;
   /** FERR#: an x87 exception of a CPU without CR0.NE. */
   ferr?(level: boolean): void;
   /** The CPU's turn begins, after another one in the same thread had run. */

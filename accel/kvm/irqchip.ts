@@ -59,8 +59,6 @@ type Route = { readonly gsi: number } & (
 export class KernelIrqchip {
   readonly mode: "on" | "split";
   readonly library: KvmLibrary;
-  /** Split: the end of an interrupt that the machine's I/O APIC waits for. */
-  onEoi: (vector: number) => void = () => {};
   readonly #vm: number;
   readonly #level = new Uint32Array(2);
 

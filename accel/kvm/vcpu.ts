@@ -39,7 +39,6 @@ import type { KvmClock } from "./clock.ts";
 import { CoalescedWrites } from "./coalesced.ts";
 import { encodeCpuid, supportedCpuid, type VcpuCpuid, vcpuCpuid } from "./cpuid.ts";
 import { explainExit, showCode } from "./exits.ts";
-import type { KernelIrqchip } from "./irqchip.ts";
 import type { KvmLibrary } from "./libc.ts";
 import { KernelLocalApic } from "./local-apic.ts";
 import { VcpuRegisters } from "./registers.ts";
@@ -71,7 +70,6 @@ export class KvmVcpu implements Vcpu {
   readonly #words: VcpuWords;
   /** In the thread that runs it. */
   readonly #waker: Waker | undefined;
-  readonly #irqchip: KernelIrqchip | undefined;
   readonly #clock: KvmClock;
   readonly #coalesced: CoalescedWrites | undefined;
   /** Its local APIC, where that is in the kernel. */
@@ -116,7 +114,6 @@ export class KvmVcpu implements Vcpu {
     }
     this.#registers = new VcpuRegisters(library, this.#fd, system.capability(abi.KVM_CAP_XCRS) > 0);
     this.#apicBase = this.#registers.apicBase;
-    this.#irqchip = vm.irqchip;
     this.#clock = vm.clock;
     if (vm.irqchip) {
       const device = vm.apics[apicIdOf(topology, index)];
@@ -382,7 +379,7 @@ export class KvmVcpu implements Vcpu {
         return undefined;
       case EXIT.IOAPIC_EOI:
         this.#counts.other++;
-        this.#irqchip?.onEoi(this.#run.getUint8(RUN.eoi_vector));
+        this.#environment.eoi?.(this.#run.getUint8(RUN.eoi_vector));
         return undefined;
       case EXIT.HLT:
         this.#counts.halt++;

@@ -573,7 +573,10 @@ export class TcgVcpu implements Vcpu {
     const { log } = this.environment;
     const { segBase, rip } = this.state;
     const hex = (value: number | bigint): string => value.toString(16).padStart(8, "0");
-    log?.line("exec", `Trace ${this.environment.index}: 0x${hex(code)} [${hex(segBase[1])}/${hex(rip)}/${hex(hflags)}]`);
+    log?.line(
+      "exec",
+      `Trace ${this.environment.index}: 0x${hex(code)} [${hex(segBase[1])}/${hex(rip)}/${hex(hflags)}]`,
+    );
     if (log?.has("cpu")) log.line("cpu", this.dumpRegisters());
   }
 

@@ -104,6 +104,7 @@ export class Cpus {
         model: options.cpu,
         index,
         wake: environment.bells[index],
+        eoi: (vector) => (lock ? lock.run(() => apicBus.eoi(vector)) : apicBus.eoi(vector)),
         ferr: (level) => ferr.set(level),
         scheduled: () => {
           apicBus.current = index;

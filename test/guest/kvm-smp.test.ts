@@ -25,6 +25,7 @@ if (reason !== undefined) {
   };
   for (const mode of SMP_MODES) for (const cpus of CPUS) check("off", mode, cpus);
   check("on", "long", 2);
+  check("split", "protected", 2);
 }
 
 test.after(() => {

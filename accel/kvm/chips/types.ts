@@ -33,7 +33,6 @@ export function kernelChips(irqchip: KernelIrqchip, apics: KvmApic[]): Readonly<
         writeRegister() {},
       });
       if (split) bus.onRoute((messages) => irqchip.setMessages(messages));
-      irqchip.onEoi = (vector) => bus.eoi(vector);
       return created;
     },
   };
