@@ -227,6 +227,7 @@ export class TcgVcpu implements Vcpu {
     this.call("resetTlb");
     this.call("updateHflags");
     if (!this.#isBootstrap) this.state.halted = HALTED_WAIT_FOR_SIPI;
+    this.#vm.forget();
   }
 
   get #isBootstrap(): boolean {
@@ -272,6 +273,7 @@ export class TcgVcpu implements Vcpu {
     this.#cache.flush();
     this.call("resetTlb");
     this.call("updateHflags");
+    this.#vm.forget();
     this.#request(Number(saved.fields.pending));
   }
 
@@ -283,7 +285,7 @@ export class TcgVcpu implements Vcpu {
 
   run(sharing = false): VcpuExit {
     const { clock } = this.environment;
-    if (this.#vm.current !== this) this.#vm.enter(this);
+    if (this.#vm.entered !== this) this.#vm.enter(this);
     this.#setField("sharing", this.#sharing | (sharing ? SHARING_NOW : 0));
     this.#jit?.tick();
     const budget = this.#budget;

@@ -38,6 +38,8 @@ export class TcgVm implements AcceleratorVm {
   /** -d exec or cpu: every block is logged before it runs. */
   readonly logBlocks: boolean;
   current!: TcgVcpu;
+  /** The one whose turn has begun: `current`, but for a change from outside. */
+  entered: TcgVcpu | undefined;
   helpers!: Helpers;
   model!: CpuModel;
   translator!: BlockTranslator;
@@ -53,8 +55,8 @@ export class TcgVm implements AcceleratorVm {
   readonly #currentWord: number;
   readonly #words: Int32Array;
   readonly #regions = new WebAssembly.Table({ element: "anyfunc", initial: REGION_PLACES, maximum: REGION_PLACES });
-  /** What the chipset was told last. */
-  #smm = false;
+  /** What the chipset knows. */
+  #smm: boolean | undefined;
 
   private constructor(environment: VmEnvironment, options: TcgOptions) {
     const { log, vcpus } = environment;
@@ -101,7 +103,7 @@ export class TcgVm implements AcceleratorVm {
     if (index === 0) await this.#startTranslation(model);
     const vcpu = new TcgVcpu(environment, this, this.#sections[index]);
     this.#vcpus.push(vcpu);
-    if (index === 0) this.enter(vcpu);
+    if (index === 0) this.current = vcpu;
     vcpu.reset();
     return vcpu;
   }
@@ -152,9 +154,16 @@ export class TcgVm implements AcceleratorVm {
   /** From now on `vcpu` runs. */
   enter(vcpu: TcgVcpu): void {
     this.current = vcpu;
+    this.entered = vcpu;
     this.#words[this.#currentWord >>> 2] = vcpu.env;
     vcpu.environment.scheduled?.();
     this.#showSmm(vcpu.state.smm !== 0);
+  }
+
+  /** A CPU was reset or loaded: the next turn begins with telling what is so now. */
+  forget(): void {
+    this.entered = undefined;
+    this.#smm = undefined;
   }
 
   /** The chipset shows SMRAM to a CPU in system management mode, and to no other. */

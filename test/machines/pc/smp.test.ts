@@ -21,7 +21,7 @@ function board(image: Uint8Array, cpus: number): Promise<TestBoard> {
   return TestBoard.create([..."-nodefaults -display none -m 16 -bios".split(" "), bios, "-smp", String(cpus), ...io]);
 }
 
-const ICR = { init: 0x4500, sipi: 0x4600, nmi: 0x4400, self: 0x40000, others: 0xc0000 };
+const ICR = { init: 0x4500, sipi: 0x4600, nmi: 0x4400, smi: 0x4200, self: 0x40000, others: 0xc0000 };
 
 /** Real-mode code with FS opened to 4 GiB for the APIC; `again` is where a bootstrap processor comes after INIT. */
 function program(main: string, started: string, again = "hlt"): Uint8Array {
@@ -137,6 +137,110 @@ test("a reset while APs run makes them wait again", async () => {
     machine.machine.reset();
   }
   assert.is(machine.output.debugcon0, "rr");
+});
+
+test("SMRAM is shown to a CPU in system management mode, and to no other", async () => {
+  const handler = assemble(`bits 16
+    org 0x8000
+    xor ax, ax
+    mov es, ax
+    mov ax, 0xa000
+    mov ds, ax
+    mov byte [0], 0x5a
+    ${say("1")}
+    inc byte [es:0x504]
+handled: pause
+    cmp byte [es:0x504], 2
+    jne handled
+    mov al, [0]
+    sub al, 0x5a - '3'
+    out 0xe9, al
+    rsm`).bytes;
+  const main = `
+    mov eax, 0x80000070
+    mov dx, 0xcf8
+    out dx, eax
+    mov dx, 0xcfe
+    mov al, 0x0a
+    out dx, al
+    ${send(ICR.others | ICR.sipi | 2)}
+    ${send(ICR.self | ICR.smi)}
+    nop
+    mov ax, 0xa000
+    mov es, ax
+    mov al, [es:0]
+    sub al, 0xff - '4'
+    out 0xe9, al`;
+  const started = `
+    xor ax, ax
+    mov es, ax
+    mov ax, 0xa000
+    mov ds, ax
+started: pause
+    cmp byte [es:0x504], 1
+    jne started
+    mov byte [0], 0x11
+    mov al, [0]
+    sub al, 0xff - '2'
+    out 0xe9, al
+    inc byte [es:0x504]
+    cli
+    hlt`;
+  const machine = await board(program(main, started), 2);
+  for (let time = 0; time < 2; time++) {
+    machine.machine.memory.dma.write(0x38000, handler);
+    machine.run(LIMIT);
+    assert.is(machine.ended, "exit 1");
+    machine.ended = undefined;
+    machine.machine.memory.dma.write(0x500, new Uint8Array(16));
+    machine.machine.reset();
+  }
+  assert.is(machine.output.debugcon0, "12341234");
+});
+
+test("a machine saved while a CPU is in system management mode goes on so", async () => {
+  const handler = assemble(`bits 16
+    org 0x8000
+    xor ax, ax
+    mov es, ax
+    mov ax, 0xa000
+    mov ds, ax
+    mov byte [0], 0x5a
+    inc byte [es:0x504]
+inside: pause
+    cmp byte [es:0x505], 1
+    jne inside
+    mov al, [0]
+    sub al, 0x5a - 'S'
+    out 0xe9, al
+    rsm`).bytes;
+  const main = `
+    mov eax, 0x80000070
+    mov dx, 0xcf8
+    out dx, eax
+    mov dx, 0xcfe
+    mov al, 0x0a
+    out dx, al
+    ${send(ICR.others | ICR.sipi | 2)}
+    ${send(ICR.self | ICR.smi)}
+    mov ax, 0xa000
+    mov es, ax
+    mov al, [es:0]
+    sub al, 0xff - 'N'
+    out 0xe9, al`;
+  const image = program(main, "turning: jmp turning");
+  for (const extra of [0, 1]) {
+    const first = await board(image, 2);
+    first.machine.memory.dma.write(0x38000, handler);
+    first.run(LIMIT, () => first.machine.memory.read(0x504, 1) === 1);
+    first.run(extra);
+    const second = await board(image, 2);
+    second.load(first.save());
+    second.machine.memory.dma.write(0x505, Uint8Array.of(1));
+    second.run(LIMIT);
+    assert.is(second.output.debugcon0, "SN");
+    assert.is(second.ended, "exit 1");
+  }
 });
 
 test("four CPUs at work, saved and loaded into another machine again and again", async () => {
