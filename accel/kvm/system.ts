@@ -70,7 +70,10 @@ export class KvmSystem {
   /** The descriptor of a new virtual machine. */
   createVm(): number {
     const { library } = this;
-    const vm = library.check("KVM_CREATE_VM", library.ioctl(this.fd, abi.KVM_CREATE_VM));
+    let vm = library.ioctl(this.fd, abi.KVM_CREATE_VM);
+    // It takes long enough for a signal to come in between, such as a profiler's.
+    while (vm < 0 && library.errorName() === "EINTR") vm = library.ioctl(this.fd, abi.KVM_CREATE_VM);
+    library.check("KVM_CREATE_VM", vm);
     if (this.capability(abi.KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0) {
       const address = new BigUint64Array([BigInt(IDENTITY_MAP)]);
       library.check("KVM_SET_IDENTITY_MAP_ADDR", library.ioctlWith(vm, abi.KVM_SET_IDENTITY_MAP_ADDR, address));
