@@ -187,6 +187,10 @@ test("machine, accelerator, CPU: properties and mistakes", async () => {
   const { machine: m } = await machine("-M", "pc,smm=off", "-accel", "tcg,thread=single", "-cpu", "486,+fpu");
   assert.equal({ ...m.machineProperties }, { smm: "off" });
   assert.equal(m.acceleratorProperties, { thread: "single" });
+  // What -machine passes on to an accelerator reaches one that has it, and troubles no other.
+  const passed = await machine("-M", "pc,kernel_irqchip=split,smm=off", "-accel", "tcg");
+  assert.equal(passed.machine.acceleratorProperties, {});
+  assert.equal({ ...passed.machine.machineProperties }, { smm: "off" });
   assert.is(m.cpu, "486,+fpu");
   assert.is((await machine("-M", "pc,accel=kvm:tcg")).machine.accelerator, "tcg");
   const second = await machine("-accel", "kvm", "-accel", "tcg");

@@ -47,6 +47,8 @@ test("requests are heard while the guest spins, and end it", async () => {
   await vm.expect("(qemu) ");
   vm.type("info status\n");
   await vm.expect("VM status: running");
+  vm.type("info kvm\n");
+  await vm.expect("kvm support: disabled");
   vm.type("quit\n");
   assert.is((await end(vm)).status, 0);
 });
