@@ -79,6 +79,8 @@ export interface Vcpu extends CpuPins {
    * INTR is low until whoever drives it does so again.
    */
   load(saved: SavedState): void;
+  /** What the host calls the thread that runs it, where that is not the process's first one. */
+  readonly threadId?: number;
   /** `info registers`. */
   dumpRegisters(): string;
   /** `info tlb` and `info mem`. */

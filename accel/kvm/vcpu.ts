@@ -473,6 +473,10 @@ export class KvmVcpu implements Vcpu {
 
   // ---- monitor
 
+  get threadId(): number {
+    return this.#words.threadId;
+  }
+
   get instructionPointer(): bigint {
     const { rip, segments, cr0 } = this.#registers.show(false);
     const [, cs] = segments;

@@ -50,6 +50,11 @@ export class VcpuWords implements CpuPins {
     Atomics.store(this.words, THREAD, this.#library.threadId());
   }
 
+  /** The host's number of the thread that runs it. */
+  get threadId(): number {
+    return Atomics.load(this.words, THREAD);
+  }
+
   get pending(): number {
     return Atomics.load(this.words, PENDING);
   }
@@ -115,7 +120,7 @@ export class VcpuWords implements CpuPins {
       return;
     }
     // Nobody sleeps on the bell but the thread that would send the same signal.
-    this.#signal ??= this.#library.signaller(Atomics.load(this.words, THREAD));
+    this.#signal ??= this.#library.signaller(this.threadId);
     this.#signal();
   }
 

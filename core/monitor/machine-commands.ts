@@ -90,7 +90,9 @@ const INFO: Readonly<Record<string, (context: MachineCommandContext, args: Argum
     return index < vcpus.length ? show(index) : `CPU#${index} not available\n`;
   },
   cpus: ({ machine }, args) =>
-    machine.vcpus.map((_, i) => `${i === indexOf(args) ? "*" : " "} CPU #${i}: thread_id=${process.pid}\n`).join(""),
+    machine.vcpus
+      .map(({ threadId = process.pid }, i) => `${i === indexOf(args) ? "*" : " "} CPU #${i}: thread_id=${threadId}\n`)
+      .join(""),
   tlb: (context, args) => cpuOf(context, args).dumpTlb(),
   jit: (context, args) => {
     const text = cpuOf(context, args).dumpTranslation?.();
