@@ -118,7 +118,7 @@ const grub: Row = {
 const smp = (program: SmpProgram, path: (name: string) => string): Row => ({
   group: "smp",
   title: `own guest, ${program.mode} mode, ${program.cpus} CPU${program.cpus > 1 ? "s" : ""}`,
-  seconds: 10,
+  seconds: 25,
   run(start, seconds) {
     const [image, serial] = [path("smp.bin"), path("smp.txt")];
     writeFileSync(image, smpImage(program));
