@@ -5,13 +5,13 @@
  * Output is never dropped: a device that finds the ring full is told when there is room. Input waits in the backend
  * while the ring is full, and in the ring until the device takes it.
  *
- * In a machine with several threads, each of them may send for a device that they share, under the device's lock. What
- * comes from outside, input and the news that there is room again, is the machine's thread's: its instance of the device
+ * In a machine with several threads, each of them may send for a device that they share. A multiplexed channel may have
+ * several such devices, so it has a lock of its own, the last one that anybody takes. What comes from outside, input and the news that there is room again, is the machine's thread's: its instance of the device
  * is the one that is told.
  */
 
 import type { Doorbell } from "../thread/doorbell.ts";
-import type { Lock } from "../thread/lock.ts";
+import { Lock } from "../thread/lock.ts";
 import { ByteRing } from "../thread/ring.ts";
 import type { CharEvent, CharPort, CharReceiver } from "./port.ts";
 
@@ -27,14 +27,18 @@ export interface RemoteCharPlan {
   readonly input: SharedArrayBuffer;
   /** One word: 1 while the device waits for room in `output`. */
   readonly starved: SharedArrayBuffer;
+  /** Where several threads may write: a lock. */
+  readonly lock: SharedArrayBuffer | undefined;
 }
 
-export function createRemoteCharPlan(id: string): RemoteCharPlan {
+/** `shared`: several threads may write. */
+export function createRemoteCharPlan(id: string, shared = false): RemoteCharPlan {
   return {
     id,
     output: ByteRing.create(OUTPUT_RING).buffer,
     input: ByteRing.create(INPUT_RING).buffer,
     starved: new SharedArrayBuffer(4),
+    lock: shared ? new SharedArrayBuffer(Lock.LOCK_SIZE) : undefined,
   };
 }
 
@@ -107,19 +111,25 @@ export class RemoteCharHost implements CharReceiver {
   }
 }
 
-/** A device's way out. Its threads write one at a time. */
+/** The way out. */
 class RemoteOutput {
   readonly #ring: ByteRing;
   readonly #starved: Int32Array;
   readonly #mainBell: Doorbell;
+  readonly #lock: Lock | undefined;
 
   constructor(plan: RemoteCharPlan, mainBell: Doorbell) {
+    this.#lock = plan.lock && new Lock(plan.lock, 0);
     this.#ring = new ByteRing(plan.output);
     this.#starved = new Int32Array(plan.starved);
     this.#mainBell = mainBell;
   }
 
   write(data: Uint8Array): number {
+    return this.#lock ? this.#lock.run(() => this.#write(data)) : this.#write(data);
+  }
+
+  #write(data: Uint8Array): number {
     let taken = this.#ring.write(data);
     if (taken < data.length) {
       // Before room is asked for: the machine's thread may hear of it at once.

@@ -227,7 +227,7 @@ export class Vm {
       });
     }
     for (const id of io.machineChardevs) {
-      const plan = createRemoteCharPlan(id);
+      const plan = createRemoteCharPlan(id, this.options.smp.cpus > 1);
       (this.#plan.chars as RemoteCharPlan[]).push(plan);
       this.#chars.push(new RemoteCharHost(this.frontEnd(id), plan, this.#workerBell));
     }

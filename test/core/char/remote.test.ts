@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createRemoteCharPlan, RemoteCharHost, RemoteCharPort, RemoteCharSender } from "../../../core/char/remote.ts";
@@ -149,6 +151,27 @@ test("the device's lock is held from the question for room until the device has 
   settle();
   assert.is(asked, true);
   assert.is(lock.mine, false);
+});
+
+test("two devices of two threads share a channel", async () => {
+  const COUNT = 100_000;
+  const plan = createRemoteCharPlan("mux", true);
+  const mainBell = new Doorbell();
+  const chardev = new FakeChardev();
+  const host = new RemoteCharHost(chardev, plan, new Doorbell());
+  const port = new RemoteCharPort(plan, mainBell);
+  const workerData = { plan, bell: mainBell.buffer, count: COUNT };
+  const worker = new Worker(new URL("./sender.worker.ts", import.meta.url), { workerData });
+  const ended = once(worker, "exit");
+  await once(worker, "online");
+  const data = Buffer.from("a");
+  for (let sent = 0; sent < COUNT || chardev.text.length < 2 * COUNT; host.poll()) {
+    for (let i = 0; i < 500 && sent < COUNT; i++) sent += port.write(data);
+  }
+  await ended;
+  host.poll();
+  assert.is(chardev.text.length, 2 * COUNT);
+  assert.is(chardev.text.replaceAll("a", ""), "b".repeat(COUNT));
 });
 
 test.run();
