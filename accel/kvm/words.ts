@@ -91,8 +91,8 @@ export class VcpuWords implements CpuPins {
   smi(): void {}
 
   init(): void {
-    // A startup IPI that came before is not the one that ends the wait.
-    this.clear(STARTUP);
+    // A startup IPI that came before is not the one that ends the wait. What the vCPU sends to itself is from before.
+    if (!this.#here) this.clear(STARTUP);
     this.#request(INIT);
   }
 
