@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { Conversation, type Ended, endConversations } from "../tools/conversation.ts";
 import { ACCELERATOR, ended, PROGRAM, scratch } from "../tools/guest.ts";
 import { kvmMissing } from "../tools/kvm.ts";
-import { INTERRUPTED, interrupted, suspends, tripleFaults, writesPort } from "./programs/smp-ends.ts";
+import { garbage, INTERRUPTED, interrupted, suspends, tripleFaults, writesPort } from "./programs/smp-ends.ts";
 
 const files = scratch();
 const LIMIT = 30;
@@ -110,6 +110,19 @@ function check(name: string, accelerator: readonly string[], threads: boolean): 
   }
 
   checkInterrupts(name, accelerator);
+  test(`${name}: random bytes on every CPU; the monitor answers, and quit ends it`, async () => {
+    const guest = start(accelerator, garbage(0x1234567), "-monitor", "stdio");
+    await guest.expect("(qemu) ");
+    for (let round = 0; round < 10; round++) {
+      for (const command of ["info registers -a", "stop", "system_reset", "cont"]) {
+        guest.type(`${command}\n`);
+        await guest.expect("(qemu) ");
+      }
+    }
+    guest.type("quit\n");
+    assert.is((await ended(guest, LIMIT)).status, 0);
+  });
+
   if (!threads) return;
   test(`${name}: a device fails in the machine's thread`, async () => {
     for (const halts of [false, true]) {

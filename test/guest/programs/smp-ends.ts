@@ -233,3 +233,15 @@ export const interrupted = (): Uint8Array =>
 
 /** What `interrupted` prints. */
 export const INTERRUPTED = `${".".repeat(STATES.length * ROUNDS)}FIA`;
+
+/** Each CPU runs random bytes, from a place of its own on. */
+export function garbage(seed: number): Uint8Array {
+  const program = firmware(`${start}\nmov ax, 0x2000\njmp ax`, "mov ax, bp\nshl ax, 12\nadd ax, 0x2800\njmp ax");
+  let state = seed;
+  return program.map((byte, at) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return at >= 0x2000 && at < 0xf000 ? state >>> 24 : byte;
+  });
+}
