@@ -175,6 +175,7 @@ class MachineThread {
       bell: this.#wake,
       ports,
       memory,
+      catchUp: () => this.#clock.poll(),
       wake: (index) => threading.wake(index),
       onPost: (index, post) => this.#posted(index, post),
     });

@@ -43,6 +43,8 @@ export interface VcpuThreadsOptions {
   /** The machine's devices. */
   readonly ports: Bus;
   readonly memory: Bus;
+  /** Fires what is due, before a write; see `Clock.poll`. */
+  catchUp(): void;
   /** Gets a vCPU out of the guest. */
   wake(index: number): void;
   /** A vCPU has posted something. */
@@ -72,12 +74,14 @@ function startVcpu(plan: VcpuPlan): Promise<void> {
 
 export class VcpuThreads {
   readonly #options: VcpuThreadsOptions;
+  readonly #links: readonly VcpuLink[];
   /** Those that cannot go on until the machine is reset. */
   readonly #stuck = new Set<VcpuLink>();
   #running = false;
 
   constructor(options: VcpuThreadsOptions) {
     this.#options = options;
+    this.#links = options.links.slice(1);
   }
 
   /** Starts a thread for each vCPU but the first; resolves when all have assembled the machine. */
@@ -91,20 +95,20 @@ export class VcpuThreads {
 
   /** Does what the vCPUs have asked for. */
   serve(): void {
-    const { links, ports, memory, onPost } = this.#options;
-    for (let index = 1; index < links.length; index++) {
-      const link = links[index];
+    const { ports, memory, catchUp, onPost } = this.#options;
+    for (const [i, link] of this.#links.entries()) {
       const { call } = link;
       if (!call) continue;
       if (call.kind === "post") {
         const post = call.message as unknown as VcpuPost;
         if (post.kind === "exit") this.#stuck.add(link);
-        onPost(index, post);
+        onPost(i + 1, post);
         link.answer();
         continue;
       }
       const bus = call.kind.startsWith("port") ? ports : memory;
       if ("value" in call) {
+        catchUp();
         bus.write(call.address, call.value, call.size);
         link.answer();
       } else link.answer(bus.read(call.address, call.size));
@@ -129,10 +133,10 @@ export class VcpuThreads {
   exclusively(change: () => void): void {
     const { bell } = this.#options;
     if (this.#running) this.#want("stand");
-    while (!this.#links().every((link) => link.stands || link.calls)) bell.wait();
+    while (!this.#links.every((link) => link.stands || link.calls)) bell.wait();
     change();
     if (this.#running) {
-      for (const link of this.#links()) {
+      for (const link of this.#links) {
         if (link.stands && !this.#stuck.has(link)) link.release();
         else link.unwant();
       }
@@ -142,7 +146,7 @@ export class VcpuThreads {
 
   /** Whether the thread of a vCPU has failed; it has said why. */
   get failed(): boolean {
-    return this.#links().some((link) => link.failed);
+    return this.#links.some((link) => link.failed);
   }
 
   /** They have been reset: whatever they met, they can go on. */
@@ -160,28 +164,23 @@ export class VcpuThreads {
   /** Ends the threads. */
   end(): void {
     this.stop();
-    for (const link of this.#links()) link.want("end");
+    for (const link of this.#links) link.want("end");
     this.revive();
     this.#release();
   }
 
-  #links(): readonly VcpuLink[] {
-    return this.#options.links.slice(1);
-  }
-
   #want(wanted: "stand" | "end"): void {
-    this.#options.links.forEach((link, index) => {
-      if (index === 0) return;
+    this.#links.forEach((link, i) => {
       link.want(wanted);
-      this.#options.wake(index);
+      this.#options.wake(i + 1);
     });
   }
 
   #release(): void {
-    for (const link of this.#links()) if (!this.#stuck.has(link)) link.release();
+    for (const link of this.#links) if (!this.#stuck.has(link)) link.release();
   }
 
   #stand(): boolean {
-    return this.#links().every((link) => link.stands);
+    return this.#links.every((link) => link.stands);
   }
 }

@@ -17,6 +17,7 @@ class Bench {
   readonly links = Array.from({ length: VCPUS }, (_, i) => new VcpuLink(this.buffer, i * VCPU_LINK_SIZE, () => {}));
   readonly writes: [port: number, value: number][] = [];
   readonly posts: [index: number, post: unknown][] = [];
+  caughtUp = 0;
   onWrite = (): void => {};
   readonly threads = new VcpuThreads({
     links: this.links,
@@ -29,6 +30,7 @@ class Bench {
       },
     },
     memory: { read: (address) => (address - 2 ** 40) & 0xffff, write() {} },
+    catchUp: () => void this.caughtUp++,
     wake: (index) => this.links[index].bell.ring(),
     onPost: (index, post) => this.posts.push([index, post]),
   });
@@ -70,6 +72,7 @@ test("accesses and messages reach the machine's thread, each once and whole", as
     );
     assert.ok(values.length >= 50);
   }
+  assert.is(bench.caughtUp, bench.writes.length);
   assert.equal(bench.posts.map(([index]) => index).sort(), [1, 2]);
   assert.equal(bench.posts[0][1], { kind: "exit", exit: "triple-fault" });
   assert.not(bench.threads.failed);
