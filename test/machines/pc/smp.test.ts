@@ -126,27 +126,46 @@ test("INIT makes the bootstrap processor begin at the reset vector, and the othe
   assert.is(machine.ended, "exit 3");
 });
 
-test("a reset while APs run makes them wait again", async () => {
-  const main = `${send(ICR.others | ICR.sipi | 2)}\nmov al, 2\ncall wait_for\n${say("r")}`;
-  const machine = await board(program(main, `xor ax, ax\nmov es, ax\nlock inc byte [es:0x504]\nagain: jmp again`), 3);
-  for (let time = 0; time < 2; time++) {
-    machine.run(LIMIT);
-    assert.is(machine.ended, "exit 1");
-    machine.ended = undefined;
-    machine.machine.memory.dma.write(0x500, new Uint8Array(16));
-    machine.machine.reset();
-  }
-  assert.is(machine.output.debugcon0, "rr");
-});
-
-test("SMRAM is shown to a CPU in system management mode, and to no other", async () => {
-  const handler = assemble(`bits 16
+/** Where a handler of system management interrupts begins: marks the first byte of SMRAM. */
+const MARK_SMRAM = `bits 16
     org 0x8000
     xor ax, ax
     mov es, ax
     mov ax, 0xa000
     mov ds, ax
-    mov byte [0], 0x5a
+    mov byte [0], 0x5a`;
+
+/** Lets the host bridge have SMRAM, starts the other CPUs, and interrupts this one. */
+const START_WITH_SMRAM = `
+    mov eax, 0x80000070
+    mov dx, 0xcf8
+    out dx, eax
+    mov dx, 0xcfe
+    mov al, 0x0a
+    out dx, al
+    ${send(ICR.others | ICR.sipi | 2)}
+    ${send(ICR.self | ICR.smi)}`;
+
+/** Runs to the end, and resets the machine with the program's variables cleared. */
+function runAndReset(machine: Awaited<ReturnType<typeof board>>): void {
+  machine.run(LIMIT);
+  assert.is(machine.ended, "exit 1");
+  machine.ended = undefined;
+  machine.machine.memory.dma.write(0x500, new Uint8Array(16));
+  machine.machine.reset();
+}
+
+test("a reset while APs run makes them wait again", async () => {
+  const main = `${send(ICR.others | ICR.sipi | 2)}\nmov al, 2\ncall wait_for\n${say("r")}`;
+  const machine = await board(program(main, `xor ax, ax\nmov es, ax\nlock inc byte [es:0x504]\nagain: jmp again`), 3);
+  for (let time = 0; time < 2; time++) {
+    runAndReset(machine);
+  }
+  assert.is(machine.output.debugcon0, "rr");
+});
+
+test("SMRAM is shown to a CPU in system management mode, and to no other", async () => {
+  const handler = assemble(`${MARK_SMRAM}
     ${say("1")}
     inc byte [es:0x504]
 handled: pause
@@ -156,15 +175,7 @@ handled: pause
     sub al, 0x5a - '3'
     out 0xe9, al
     rsm`).bytes;
-  const main = `
-    mov eax, 0x80000070
-    mov dx, 0xcf8
-    out dx, eax
-    mov dx, 0xcfe
-    mov al, 0x0a
-    out dx, al
-    ${send(ICR.others | ICR.sipi | 2)}
-    ${send(ICR.self | ICR.smi)}
+  const main = `${START_WITH_SMRAM}
     nop
     mov ax, 0xa000
     mov es, ax
@@ -189,23 +200,13 @@ started: pause
   const machine = await board(program(main, started), 2);
   for (let time = 0; time < 2; time++) {
     machine.machine.memory.dma.write(0x38000, handler);
-    machine.run(LIMIT);
-    assert.is(machine.ended, "exit 1");
-    machine.ended = undefined;
-    machine.machine.memory.dma.write(0x500, new Uint8Array(16));
-    machine.machine.reset();
+    runAndReset(machine);
   }
   assert.is(machine.output.debugcon0, "12341234");
 });
 
 test("a machine saved while a CPU is in system management mode goes on so", async () => {
-  const handler = assemble(`bits 16
-    org 0x8000
-    xor ax, ax
-    mov es, ax
-    mov ax, 0xa000
-    mov ds, ax
-    mov byte [0], 0x5a
+  const handler = assemble(`${MARK_SMRAM}
     inc byte [es:0x504]
 inside: pause
     cmp byte [es:0x505], 1
@@ -214,15 +215,7 @@ inside: pause
     sub al, 0x5a - 'S'
     out 0xe9, al
     rsm`).bytes;
-  const main = `
-    mov eax, 0x80000070
-    mov dx, 0xcf8
-    out dx, eax
-    mov dx, 0xcfe
-    mov al, 0x0a
-    out dx, al
-    ${send(ICR.others | ICR.sipi | 2)}
-    ${send(ICR.self | ICR.smi)}
+  const main = `${START_WITH_SMRAM}
     mov ax, 0xa000
     mov es, ax
     mov al, [es:0]
