@@ -5,7 +5,7 @@
 
 import { workerData } from "node:worker_threads";
 import { KvmLibrary } from "./libc.ts";
-import { FAILED, IN_KERNEL, WORDS_SIZE } from "./words.ts";
+import { FAILED, IN_KERNEL, KICKED, WORDS_SIZE } from "./words.ts";
 
 export interface KickThreadData {
   /** The guest's memory, and the addresses of the doorbell and the vCPU's words (words.ts) in it. */
@@ -26,9 +26,13 @@ async function run(): Promise<never> {
   const kick = (await KvmLibrary.load()).signaller(threadId);
   for (;;) {
     Atomics.wait(rung, 0, 0);
+    // The vCPU's thread may have taken it on another way out of the kernel, and be back there.
+    if (Atomics.load(rung, 0) === 0) continue;
     if (Atomics.load(state, IN_KERNEL) !== 0) kick();
     // Until the vCPU's thread has taken the ring.
+    Atomics.store(state, KICKED, 1);
     Atomics.wait(rung, 0, 1, AGAIN_MS);
+    Atomics.store(state, KICKED, 0);
   }
 }
 

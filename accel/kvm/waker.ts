@@ -15,7 +15,7 @@ import { KVM_SET_SIGNAL_MASK, SIZES } from "./abi.ts";
 import type { KickThreadData } from "./kick-thread.ts";
 import type { KvmLibrary } from "./libc.ts";
 import { KICK_THREAD } from "./threads.ts";
-import { FAILED, type VcpuWords } from "./words.ts";
+import { FAILED, KICKED, type VcpuWords } from "./words.ts";
 
 /** A timer that is due is given at least this time (ns), or a guest that is always late would never run. */
 const SHORTEST_NS = 50_000;
@@ -56,7 +56,7 @@ export class Waker {
 
   /** The ring has been taken, if there was one. */
   taken(): void {
-    this.#vcpu.bell.wakeWaiters();
+    if (Atomics.load(this.#vcpu.words, KICKED) !== 0) this.#vcpu.bell.wakeWaiters();
   }
 
   /** Before KVM_RUN. False when the bell has rung: the vCPU is not to run. */

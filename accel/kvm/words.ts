@@ -20,6 +20,8 @@ export const IN_KERNEL = 4;
 /** 1 after the thread that kicks it has failed. */
 export const FAILED = 5;
 const THREAD = 6;
+/** 1 while the thread that kicks it waits for the ring to be taken. */
+export const KICKED = 7;
 /** Bytes of the block. */
 export const WORDS_SIZE = 64;
 

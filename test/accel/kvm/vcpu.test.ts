@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
 import { KvmVm } from "../../../accel/kvm/vm.ts";
+import { KICKED } from "../../../accel/kvm/words.ts";
 import { type AccessSize, PortSpace } from "../../../core/bus/io.ts";
 import { HostClock, ManualClock, type TimerQueue } from "../../../core/clock.ts";
 import { ONE_CPU } from "../../../core/cpu-topology.ts";
@@ -35,6 +36,7 @@ class Bench {
   onPort: (() => void) | undefined;
   shadow: { setEnabled(on: boolean): void };
   late: { setEnabled(on: boolean): void };
+  vm!: KvmVm;
   vcpu!: KvmVcpu;
 
   constructor(code: string, clock: TimerQueue) {
@@ -102,8 +104,8 @@ class Bench {
       bells: [wake],
       wake,
     };
-    const vm = await KvmVm.create(environment, { "kernel-irqchip": "off" });
-    bench.vcpu = await vm.createVcpu(environment);
+    bench.vm = await KvmVm.create(environment, { "kernel-irqchip": "off" });
+    bench.vcpu = await bench.vm.createVcpu(environment);
     return bench;
   }
 
@@ -114,6 +116,11 @@ class Bench {
       if (exit !== "slice") return exit;
     }
     return "slice";
+  }
+
+  /** Exits by signal so far. */
+  get signals(): number {
+    return Number(/signal (\d+)/.exec(this.vcpu.statistics()[0][1])?.[1]);
   }
 
   register(name: string): string {
@@ -401,6 +408,22 @@ if (reason !== undefined) {
     const { buffer, address } = bench.wake;
     new Worker(ring, { eval: true, workerData: [buffer, address >>> 2] });
     while (!bench.wake.take()) assert.is(bench.vcpu.run(), "slice");
+  });
+
+  test("a ring that was taken on another way out of the kernel sends no signals afterwards", async () => {
+    const bench = await Bench.create(
+      `mov dx, ${PORT}\nagain: mov cx, 200\ncompute: loop compute\nout dx, al\njmp again`,
+    );
+    bench.onPort = () => bench.vcpu.kick();
+    // Until the thread that kicks it has started, and waits.
+    bench.wake.ring();
+    while (Atomics.load(bench.vm.words[0].words, KICKED) === 0) await new Promise(setImmediate);
+    for (let i = 0; i < 1000; i++) {
+      assert.is(bench.vcpu.run(), "slice");
+      bench.wake.take();
+    }
+    // The timers of all vCPUs here send one a second.
+    assert.ok(bench.signals < 100, `${bench.signals} signals`);
   });
 }
 
