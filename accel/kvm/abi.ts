@@ -31,6 +31,7 @@ export const SIZES = {
   kvm_debugregs: 128,
   kvm_xsave: 4096,
   kvm_xcrs: 392,
+  kvm_dirty_log: 16,
   kvm_irq_level: 8,
   kvm_irqchip: 520,
   kvm_pit_config: 64,
@@ -59,6 +60,7 @@ export const KVM_CHECK_EXTENSION = none(0x03);
 export const KVM_GET_VCPU_MMAP_SIZE = none(0x04);
 export const KVM_GET_SUPPORTED_CPUID = both(0x05, "kvm_cpuid2");
 export const KVM_CREATE_VCPU = none(0x41);
+export const KVM_GET_DIRTY_LOG = takes(0x42, "kvm_dirty_log");
 export const KVM_SET_USER_MEMORY_REGION = takes(0x46, "kvm_userspace_memory_region");
 export const KVM_SET_TSS_ADDR = none(0x47);
 export const KVM_SET_IDENTITY_MAP_ADDR = request(WRITE, 0x48, 8);
@@ -136,6 +138,7 @@ export const IRQCHIP_CAPABILITIES = {
   KVM_CAP_SIGNAL_MSI: 77,
 } as const;
 
+export const KVM_MEM_LOG_DIRTY_PAGES = 1;
 export const KVM_MEM_READONLY = 2;
 export const CPUID_SIGNIFICANT_INDEX = 1;
 

@@ -4,7 +4,7 @@
  * Invariants:
  *  1. All CPUs run in one thread, in turn. `current` is the one that runs or ran last; helpers work for it.
  *  2. Between two runs no CPU is inside a block, so code may come and go as one CPU likes.
- *  3. The page map, PAGE_CODE in it and the TLBs of all CPUs agree: whatever changes one, changes all.
+ *  3. The page map, PAGE_CODE and PAGE_LOG in it and the TLBs of all CPUs agree: whatever changes one, changes all.
  */
 
 import type { AcceleratorVm, VcpuEnvironment, VmEnvironment } from "../../core/accel.ts";
@@ -73,7 +73,7 @@ export class TcgVm implements AcceleratorVm {
       this.#lookup,
       memory.reserve("tcg-code", CODE_SIZE, PAGE_SIZE),
       CODE_SIZE,
-      (address, on) => this.#markCode(address, on),
+      (address, on) => environment.memory.setPageFlag(address, PAGE_CODE, on),
       (block, overwritten) => this.jit?.killed(block, overwritten),
     );
   }
@@ -86,6 +86,9 @@ export class TcgVm implements AcceleratorVm {
     memory.onWrite((address, length) => vm.#written(address, length));
     memory.onMapChange(() => {
       for (const vcpu of vm.#vcpus) vcpu.flushTlb();
+    });
+    memory.onWatch((address, watched) => {
+      for (const vcpu of vm.#vcpus) vcpu.call("tlbSetNotify", address, watched ? 1 : 0);
     });
     const { table, exports } = vm.helpers;
     const pages = wasm.buffer.byteLength / 65536;
@@ -206,11 +209,6 @@ export class TcgVm implements AcceleratorVm {
       ferr: () => this.current.environment.ferr?.(true),
       smmChanged: (active) => this.#showSmm(active !== 0),
     };
-  }
-
-  #markCode(address: number, on: boolean): void {
-    this.environment.memory.setPageFlag(address, PAGE_CODE, on);
-    for (const vcpu of this.#vcpus) vcpu.call("tlbSetNotify", address, on ? 1 : 0);
   }
 
   #runsCode(address: number, length: number): number {

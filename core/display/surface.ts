@@ -8,7 +8,7 @@ export interface Surface {
 
 /** What a display device offers to screendump and to display backends. */
 export interface DisplaySource {
-  /** Draws what the guest shows now. */
+  /** Draws what the guest shows now. The next call may change what this one has returned. */
   render(): Surface;
   /** The text on the screen in text modes (rows without trailing blanks), undefined in graphics modes. */
   text?(): string[] | undefined;

@@ -11,7 +11,7 @@
  *     bit 0  PAGE_READ    reads (and fetches) go straight to memory
  *     bit 1  PAGE_WRITE   writes go straight to memory
  *     bit 2  PAGE_CODE    translated code was made from this page: writes must be told to the translator
- *     bit 3  PAGE_LOG     writes are logged (video RAM, migration)
+ *     bit 3  PAGE_LOG     the next write is logged (dirty-log.ts: video RAM)
  *
  * A page with neither READ nor WRITE, and every address from 4 GiB up, goes through `read` and `write` here.
  */
@@ -19,6 +19,7 @@
 import type { AccessSize, Bus, IoRegion } from "../bus/io.ts";
 import { readRegion, writeRegion } from "../bus/io.ts";
 import type { BarTarget } from "../bus/pci.ts";
+import { DirtyLog } from "./dirty-log.ts";
 import type { Dma } from "./dma.ts";
 import { type GuestBlock, type GuestMemory, PAGE_SIZE } from "./guest-memory.ts";
 import { MemoryDma } from "./memory-dma.ts";
@@ -64,6 +65,10 @@ interface Region extends AddressRegion {
 export type MapListener = () => void;
 /** Told of a write to a page that carries PAGE_CODE or PAGE_LOG. Address in the shared memory, length in bytes. */
 export type WriteListener = (address: number, length: number) => void;
+/** Told when a page of shared memory begins to carry PAGE_CODE or PAGE_LOG, and when it carries neither any more. */
+export type WatchListener = (address: number, watched: boolean) => void;
+/** Adds to a log what it does not know. */
+export type LogSource = (log: DirtyLog) => void;
 
 /** Consecutive pages of the page map: page number times page size + delta is the address in the shared memory. */
 interface Run {
@@ -83,6 +88,9 @@ export class AddressSpace implements Bus {
   readonly #regions: Region[] = [];
   readonly #mapListeners: MapListener[] = [];
   readonly #writeListeners: WriteListener[] = [];
+  readonly #watchListeners: WatchListener[] = [];
+  readonly #logs = new Map<GuestBlock, DirtyLog>();
+  readonly #logSources: LogSource[] = [];
   #order = 0;
   #batch = 0;
   #changed = false;
@@ -170,6 +178,38 @@ export class AddressSpace implements Bus {
     this.#writeListeners.push(listener);
   }
 
+  onWatch(listener: WatchListener): void {
+    this.#watchListeners.push(listener);
+  }
+
+  /** Asked before dirty pages are taken from a log, by those who write without telling. */
+  onDirtyCollect(source: LogSource): void {
+    this.#logSources.push(source);
+  }
+
+  /** The log of writes to `block`, which begins with the first call. */
+  logWrites(block: GuestBlock): DirtyLog {
+    const kept = this.#logs.get(block);
+    if (kept) return kept;
+    const log = new DirtyLog(block, {
+      collect: (of) => {
+        for (const source of this.#logSources) source(of);
+      },
+      trap: (address, on) => {
+        // Without a translator nobody would look at the flag.
+        if (this.#watchListeners.length > 0) this.setPageFlag(address, PAGE_LOG, on);
+      },
+    });
+    this.#logs.set(block, log);
+    for (const listener of this.#mapListeners) listener();
+    return log;
+  }
+
+  /** The log of a block whose writes are logged. */
+  dirtyLog(block: GuestBlock): DirtyLog | undefined {
+    return this.#logs.get(block);
+  }
+
   /** Sets or clears PAGE_CODE or PAGE_LOG for a page of shared memory, wherever it is mapped. */
   setPageFlag(address: number, flag: number, on: boolean): void {
     const page = address >>> PAGE_SHIFT;
@@ -179,11 +219,14 @@ export class AddressSpace implements Bus {
     if (after === 0) this.#pageFlags.delete(page);
     else this.#pageFlags.set(page, after);
     this.#showFlags(page, after);
+    if ((before === 0) === (after === 0)) return;
+    for (const listener of this.#watchListeners) listener(address, after !== 0);
   }
 
-  /** Tells the write listeners, after a write that bypassed the translator (DMA, loaders). */
+  /** Tells the write listeners and the logs, after a write that bypassed the translator (DMA, loaders). */
   notifyWrite(address: number, length: number): void {
     for (const listener of this.#writeListeners) listener(address, length);
+    for (const log of this.#logs.values()) log.written(address, length);
   }
 
   /** The region that answers at `address`, if any. */

@@ -56,6 +56,7 @@ export type { IrqLine } from "../irq.ts";
 export { irqLine, NO_IRQ, pulse, splitIrq } from "../irq.ts";
 export type { DeviceNode, Machine, MachineRuntime, MachineType } from "../machine.ts";
 export type { AddressRegion, AddressSpace } from "../memory/address-space.ts";
+export type { DirtyLog, DirtyRange } from "../memory/dirty-log.ts";
 export type { Dma } from "../memory/dma.ts";
 export { ArrayDma } from "../memory/dma.ts";
 export type { MachineOptions } from "../options/machine-options.ts";

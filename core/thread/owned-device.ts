@@ -24,6 +24,8 @@ export function absentDevice(context: DeviceContext): DeviceContext {
       mapBar: () => () => {},
       onMapChange() {},
       onWrite() {},
+      onWatch() {},
+      onDirtyCollect() {},
       setPageFlag() {},
     }),
     isaIrq(line) {

@@ -28,11 +28,13 @@ export const VGA: DeviceType = {
     const romFile = String(properties.romfile ?? "vgabios-stdvga.bin");
     const width = Math.min(Math.max(Number(properties.xres ?? 1280), 640), 4080);
     const height = Math.min(Math.max(Number(properties.yres ?? 800), 480), 4080);
+    const vram = context.memory.memory.allocateBlock(`${context.name}.vram`, mib * MIB);
     const vga = new Vga({
       name: context.name,
       arena: context.arena,
       clock: context.clock,
-      vram: context.memory.memory.allocateBlock(`${context.name}.vram`, mib * MIB),
+      vram,
+      log: context.memory.logWrites(vram),
       rom: romFile === "" ? undefined : context.optionRom?.(romFile),
       preferred: properties.edid === false ? undefined : { width, height },
     });

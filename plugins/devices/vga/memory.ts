@@ -10,6 +10,7 @@
 
 import type { IoRegion } from "../../../core/bus/io.ts";
 import type { MemoryBlock } from "../../../core/bus/pci.ts";
+import type { DirtyLog } from "../../../core/memory/dirty-log.ts";
 import * as R from "./regs.ts";
 import type { VgaState } from "./state.ts";
 
@@ -42,6 +43,7 @@ export class VgaMemory {
   /** One word per plane address. */
   readonly words: Uint32Array;
   readonly #state: VgaState;
+  readonly #log: DirtyLog | undefined;
   #base = 0;
   #size = 0;
   #bank = 0;
@@ -55,8 +57,9 @@ export class VgaMemory {
   /** The write path has nothing to do but replicate the byte. */
   #plain = false;
 
-  constructor(state: VgaState, vram: MemoryBlock) {
+  constructor(state: VgaState, vram: MemoryBlock, log?: DirtyLog) {
     this.#state = state;
+    this.#log = log;
     this.bytes = vram.bytes;
     this.words = new Uint32Array(vram.bytes.buffer, vram.bytes.byteOffset, vram.size >>> 2);
     this.window = {
@@ -121,13 +124,17 @@ export class VgaMemory {
     if (this.#chain4) planes &= 1 << (address & 3);
     else if (this.#oddEvenWrites) planes &= address & 1 ? 0b1010 : 0b0101;
     if (this.#linear) {
-      if (planes !== 0) this.bytes[address & (this.bytes.length - 1)] = value;
+      if (planes === 0) return;
+      const index = address & (this.bytes.length - 1);
+      this.bytes[index] = value;
+      this.#log?.mark(index, 1);
       return;
     }
     const mask = PLANES[planes];
     const index = address & this.#addressMask & this.#wordMask;
     const data = this.#plain ? Math.imul(value, 0x01010101) : this.#transform(value);
     this.words[index] = (this.words[index] & ~mask) | (data & mask);
+    this.#log?.mark(index * 4, 4);
   }
 
   /** Write modes 0 to 3: rotation, set/reset, the logical unit and the bit mask. */

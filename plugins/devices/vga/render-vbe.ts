@@ -17,15 +17,42 @@ type RowDrawer = (row: Uint32Array, line: number, left: number) => void;
 export function renderVbe(state: VgaState, vram: Vram, vbe: Vbe): Surface {
   const width = state.vbe[R.VBE_XRES];
   const height = state.vbe[R.VBE_YRES];
-  const pixels = new Uint32Array(width * height).fill(BLACK);
-  if (isBlanked(state)) return surfaceOf(pixels, width, height);
+  const surface = surfaceOf(new Uint32Array(width * height).fill(BLACK), width, height);
+  drawVbeRows(state, vram, vbe, surface, 0, height);
+  return surface;
+}
+
+/** Draws rows `first` to `end` (exclusive) of a picture of the same registers anew. */
+export function drawVbeRows(
+  state: VgaState,
+  vram: Vram,
+  vbe: Vbe,
+  { width, data }: Surface,
+  first: number,
+  end: number,
+): void {
+  if (isBlanked(state)) return;
+  const pixels = new Uint32Array(data.buffer, data.byteOffset);
   const draw = rowDrawer(state, vram, dacColors(state, vbe.wideDac));
-  const { stride } = vbe;
-  for (let y = 0; y < height; y++) {
-    const line = (state.vbe[R.VBE_Y_OFFSET] + y) * stride;
+  for (let y = first; y < end; y++) {
+    const line = (state.vbe[R.VBE_Y_OFFSET] + y) * vbe.stride;
     draw(pixels.subarray(y * width, (y + 1) * width), line, state.vbe[R.VBE_X_OFFSET]);
   }
-  return surfaceOf(pixels, width, height);
+}
+
+/**
+ * Where in video memory the picture lies, and the bytes from the start of a row to that of the next. Undefined when it is
+ * in planes, or not in one piece.
+ */
+export function visibleBytes(
+  { vbe }: VgaState,
+  { bytes }: Vram,
+  { stride }: Vbe,
+): { readonly start: number; readonly end: number; readonly stride: number } | undefined {
+  const start = vbe[R.VBE_Y_OFFSET] * stride;
+  const end = start + vbe[R.VBE_YRES] * stride;
+  const fits = end <= bytes.length && vbe[R.VBE_X_OFFSET] + vbe[R.VBE_XRES] <= vbe[R.VBE_VIRT_WIDTH];
+  return vbe[R.VBE_BPP] !== 4 && stride > 0 && fits ? { start, end, stride } : undefined;
 }
 
 function rowDrawer(state: VgaState, vram: Vram, dac: Uint32Array): RowDrawer {

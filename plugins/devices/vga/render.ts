@@ -21,12 +21,19 @@ export interface Vram {
 
 /** A frame at 70 Hz; the cursor blinks every 8 frames, characters every 16. */
 const FRAME_NS = 1e9 / 70;
+const CURSOR_FRAMES = 8;
+const CHARACTER_FRAMES = 16;
 
 /** Start of the character maps in plane 2. */
 const FONT_OFFSETS = [0x0000, 0x4000, 0x8000, 0xc000, 0x2000, 0x6000, 0xa000, 0xe000];
 
 export function isGraphics(state: VgaState): boolean {
   return (state.graphics[R.GC_MISCELLANEOUS] & R.MISC_GRAPHICS) !== 0;
+}
+
+/** Changes when the cursor or blinking characters of a text mode appear or vanish. */
+export function blinkPhase(state: VgaState, now: number): number {
+  return isGraphics(state) ? 0 : Math.floor(now / FRAME_NS) & (CURSOR_FRAMES | CHARACTER_FRAMES);
 }
 
 export function surfaceOf(pixels: Uint32Array, width: number, height: number): Surface {
@@ -162,11 +169,11 @@ function textDrawer(state: VgaState, vram: Vram, wideDac: boolean, now: number, 
   const select = sequencer[R.SEQ_CHARACTER_MAP_SELECT];
   const fontA = FONT_OFFSETS[((select >> 3) & 4) | ((select >> 2) & 3)];
   const fontB = FONT_OFFSETS[((select >> 2) & 4) | (select & 3)];
-  const frames = Math.floor(now / FRAME_NS);
-  const blinkedOut = (mode & R.ATTR_BLINK) !== 0 && (frames & 16) !== 0;
+  const phase = blinkPhase(state, now);
+  const blinkedOut = (mode & R.ATTR_BLINK) !== 0 && (phase & CHARACTER_FRAMES) !== 0;
   const cursorStart = crtc[R.CRTC_CURSOR_START] & 0x1f;
   const cursorEnd = crtc[R.CRTC_CURSOR_END] & 0x1f;
-  const cursorShown = (crtc[R.CRTC_CURSOR_START] & 0x20) === 0 && (frames & 8) === 0;
+  const cursorShown = (crtc[R.CRTC_CURSOR_START] & 0x20) === 0 && (phase & CURSOR_FRAMES) === 0;
   const cursorAt =
     ((crtc[R.CRTC_CURSOR_LOCATION_HIGH] << 8) | crtc[R.CRTC_CURSOR_LOCATION_HIGH + 1]) +
     ((crtc[R.CRTC_CURSOR_END] >> 5) & 3);

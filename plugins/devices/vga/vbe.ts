@@ -5,16 +5,19 @@
  * Invariant: while enabled, resolution, virtual width and offsets describe a picture that lies inside video memory.
  */
 
+import type { DirtyLog } from "../../../core/memory/dirty-log.ts";
 import * as R from "./regs.ts";
 import type { VgaState } from "./state.ts";
 
 export class Vbe {
   readonly #state: VgaState;
   readonly #vram: Uint8Array;
+  readonly #log: DirtyLog | undefined;
 
-  constructor(state: VgaState, vram: Uint8Array) {
+  constructor(state: VgaState, vram: Uint8Array, log?: DirtyLog) {
     this.#state = state;
     this.#vram = vram;
+    this.#log = log;
   }
 
   get enabled(): boolean {
@@ -94,7 +97,9 @@ export class Vbe {
     this.#setUpVga();
     if (value & R.VBE_NOCLEARMEM) return;
     const lines = this.stride * vbe[R.VBE_YRES];
-    this.#vram.fill(0, 0, vbe[R.VBE_BPP] === 4 ? lines * 4 : lines);
+    const bytes = vbe[R.VBE_BPP] === 4 ? lines * 4 : lines;
+    this.#vram.fill(0, 0, bytes);
+    this.#log?.mark(0, bytes);
   }
 
   /** Corrects registers that make no sense together. */

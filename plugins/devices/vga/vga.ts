@@ -12,12 +12,13 @@ import type { Clock } from "../../../core/clock.ts";
 import type { Device } from "../../../core/device.ts";
 import type { DisplaySource, Surface } from "../../../core/display/surface.ts";
 import { QemuError } from "../../../core/errors.ts";
+import type { DirtyLog } from "../../../core/memory/dirty-log.ts";
 import type { StateArena } from "../../../core/state/state.ts";
 import { makeEdid } from "./edid.ts";
 import { VgaMemory } from "./memory.ts";
 import { VgaPorts } from "./ports.ts";
-import { isGraphics, renderVga } from "./render.ts";
-import { renderVbe } from "./render-vbe.ts";
+import { isGraphics } from "./render.ts";
+import { Screen } from "./screen.ts";
 import { VGA_STATE, type VgaState } from "./state.ts";
 import { textRows } from "./text.ts";
 import { Vbe } from "./vbe.ts";
@@ -28,6 +29,8 @@ export interface VgaOptions {
   readonly clock: Clock;
   /** Video memory: a power of two, at least 256 KiB. */
   readonly vram: MemoryBlock;
+  /** The writes to video memory; without them each picture is drawn whole. */
+  readonly log?: DirtyLog;
   /** The VGA BIOS: a power of two. */
   readonly rom?: MemoryBlock;
   /** The monitor's preferred resolution, in its EDID; absent means no monitor answers. */
@@ -52,6 +55,8 @@ export class Vga extends PciDevice implements Device, DisplaySource {
   readonly window: IoRegion;
   readonly #state: VgaState;
   readonly #clock: Clock;
+  readonly #log: DirtyLog | undefined;
+  readonly #screen: Screen;
   readonly #memory: VgaMemory;
   readonly #ports: VgaPorts;
   readonly #vbe: Vbe;
@@ -59,15 +64,17 @@ export class Vga extends PciDevice implements Device, DisplaySource {
 
   constructor(options: VgaOptions) {
     super(options, { vendorId: 0x1234, deviceId: 0x1111, revision: 2, classCode: 0x0300, ...QEMU_SUBSYSTEM });
-    const { vram, rom, preferred } = options;
+    const { vram, log, rom, preferred } = options;
     if (vram.size < 0x40000 || (vram.size & (vram.size - 1)) !== 0) {
       throw new QemuError("vga-memory", `${options.name}: video memory of ${vram.size} bytes is not a power of two`);
     }
     this.#clock = options.clock;
     this.#edid = preferred ? makeEdid(preferred.width, preferred.height) : new Uint8Array(0);
     this.#state = options.arena.attach(options.name, VGA_STATE);
-    this.#memory = new VgaMemory(this.#state, vram);
-    this.#vbe = new Vbe(this.#state, vram.bytes);
+    this.#log = log;
+    this.#memory = new VgaMemory(this.#state, vram, log);
+    this.#vbe = new Vbe(this.#state, vram.bytes, log);
+    this.#screen = new Screen(this.#state, this.#memory, this.#vbe, log);
     this.#ports = new VgaPorts(
       this.#state,
       options.clock,
@@ -94,11 +101,11 @@ export class Vga extends PciDevice implements Device, DisplaySource {
   loaded(): void {
     this.updateMappings();
     this.#memory.configure();
+    this.#log?.markAll();
   }
 
   render(): Surface {
-    if (this.#vbe.enabled) return renderVbe(this.#state, this.#memory, this.#vbe);
-    return renderVga(this.#state, this.#memory, this.#vbe.wideDac, this.#clock.now());
+    return this.#screen.draw(this.#clock.now());
   }
 
   text(): string[] | undefined {

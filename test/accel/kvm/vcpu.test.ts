@@ -11,7 +11,7 @@ import { type AccessSize, PortSpace } from "../../../core/bus/io.ts";
 import { HostClock, ManualClock, type TimerQueue } from "../../../core/clock.ts";
 import { ONE_CPU } from "../../../core/cpu-topology.ts";
 import { AddressSpace } from "../../../core/memory/address-space.ts";
-import { GuestMemory } from "../../../core/memory/guest-memory.ts";
+import { type GuestBlock, GuestMemory } from "../../../core/memory/guest-memory.ts";
 import { Doorbell } from "../../../core/thread/doorbell.ts";
 import { assemble } from "../../tools/asm.ts";
 import { kvmMissing } from "../../tools/kvm.ts";
@@ -37,6 +37,8 @@ class Bench {
   shadow: { setEnabled(on: boolean): void };
   late: { setEnabled(on: boolean): void };
   vm!: KvmVm;
+  /** What `shadow` shows. */
+  readonly shadowBlock: GuestBlock;
   vcpu!: KvmVcpu;
 
   constructor(code: string, clock: TimerQueue) {
@@ -46,7 +48,7 @@ class Bench {
     this.wake = new Doorbell(this.memory.buffer, this.memory.reserve("wake", 64));
     const ram = this.memory.allocateBlock("ram", MIB);
     const rom = this.memory.allocateBlock("rom", ROM_SIZE, true);
-    const high = this.memory.allocateBlock("shadow", ROM_SIZE);
+    this.shadowBlock = this.memory.allocateBlock("shadow", ROM_SIZE);
     const { bytes, labels } = assemble(`bits 16\nimage:\n${code}\n`);
     assert.ok(labels.size > 0 && bytes.length < RESET);
     rom.bytes.set(bytes);
@@ -54,7 +56,7 @@ class Bench {
     this.space.map("ram", 0, MIB, { kind: "ram", block: ram });
     this.space.map("rom", 0xf0000, ROM_SIZE, { kind: "rom", block: rom }, 1);
     this.space.map("rom-high", 2 ** 32 - ROM_SIZE, ROM_SIZE, { kind: "rom", block: rom }, 1);
-    this.shadow = this.space.map("shadow", 0xe0000, ROM_SIZE, { kind: "ram", block: high }, 2, false);
+    this.shadow = this.space.map("shadow", 0xe0000, ROM_SIZE, { kind: "ram", block: this.shadowBlock }, 2, false);
     const read = (offset: number, size: AccessSize): number => {
       this.log.push(`read ${offset.toString(16)} ${size}`);
       return 0x44332211;
@@ -194,6 +196,39 @@ if (reason !== undefined) {
     assert.ok(bench.vcpu.hasWork());
     bench.shadow.setEnabled(false);
     assert.is(bench.word(0xe0004), 0x1111);
+  });
+
+  test("writes are logged by page, and kept when their memory is no longer mapped", async () => {
+    const bench = await Bench.create(`xor ax, ax
+      mov ds, ax
+      mov ss, ax
+      mov sp, 0x8000
+      mov word [8], nmi
+      mov word [10], 0xf000
+      mov ax, 0xe000
+      mov ds, ax
+      mov byte [0x1fff], 1
+      mov byte [0x8000], 1
+      hlt
+      nmi: mov byte [0xffff], 1
+      hlt`);
+    const log = bench.space.logWrites(bench.shadowBlock);
+    const taken = (): string =>
+      log
+        .take(0, ROM_SIZE)
+        .map(({ start, end }) => `${start / 4096}-${end / 4096}`)
+        .join(" ");
+    bench.shadow.setEnabled(true);
+    assert.is(taken(), "0-16");
+    assert.is(taken(), "");
+    assert.is(bench.run(), "halted");
+    assert.is(taken(), "1-2 8-9");
+    assert.is(taken(), "");
+    bench.vcpu.nmi();
+    assert.is(bench.run(), "halted");
+    bench.shadow.setEnabled(false);
+    bench.space.notifyWrite(bench.shadowBlock.address + 0x4000, 0x1001);
+    assert.is(taken(), "4-6 15-16");
   });
 
   test("writes that may come late come in their order, before anything else, and all of them", async () => {

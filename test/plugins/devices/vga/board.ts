@@ -5,6 +5,7 @@ import { type BarTarget, type MemoryBlock, PciBus } from "../../../../core/bus/p
 import { ManualClock } from "../../../../core/clock.ts";
 import type { Surface } from "../../../../core/display/surface.ts";
 import { NO_IRQ } from "../../../../core/irq.ts";
+import { DirtyLog } from "../../../../core/memory/dirty-log.ts";
 import { StateArena } from "../../../../core/state/state.ts";
 import { Vga } from "../../../../plugins/devices/vga/vga.ts";
 import type { Mode } from "./modes.ts";
@@ -20,14 +21,18 @@ export class Board {
   readonly vram = block("vga.vram", 2 ** 24);
   readonly mapped = new Map<number, BarTarget>();
   readonly bus: PciBus;
+  readonly log: DirtyLog | undefined;
   readonly vga: Vga;
 
-  constructor() {
+  /** `logged`: only what has changed is drawn anew. */
+  constructor(logged = false) {
+    if (logged) this.log = new DirtyLog({ ...this.vram, address: 0 }, { collect() {}, trap() {} });
     this.vga = new Vga({
       name: "vga",
       arena: this.arena,
       clock: this.clock,
       vram: this.vram,
+      log: this.log,
       rom: block("vga.rom", 0x10000, true),
       preferred: { width: 1280, height: 800 },
     });
