@@ -131,6 +131,8 @@ export interface VcpuThreading {
   pins(index: number): CpuPins;
   /** Gets a vCPU out of `Vcpu.run`, as ringing its doorbell does, but faster. */
   wake(index: number): void;
+  /** In the machine's thread: does the writes of vCPUs that have been kept back; see `IoRegion.coalesced`. */
+  settle(): void;
 }
 
 export interface Accelerator {

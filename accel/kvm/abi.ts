@@ -126,6 +126,7 @@ export const KVM_CAP_NR_VCPUS = 9;
 export const KVM_CAP_MAX_VCPUS = 66;
 /** Its value is the page of the ring in the mapping of a vCPU. */
 export const KVM_CAP_COALESCED_MMIO = 15;
+export const KVM_CAP_COALESCED_PIO = 162;
 export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
 export const KVM_CAP_SPLIT_IRQCHIP = 121;
 /** What the interrupt controllers in the kernel need, by name. */
@@ -308,4 +309,6 @@ export const ROUTE_MSI = 2;
 export const CLOCK = { clock: 0, flags: 8 } as const;
 
 /** struct kvm_coalesced_mmio_ring, and struct kvm_coalesced_mmio of its entries. */
-export const RING = { first: 0, last: 4, entries: 8, phys_addr: 0, len: 8, data: 16 } as const;
+export const RING = { first: 0, last: 4, entries: 8, phys_addr: 0, len: 8, pio: 12, data: 16 } as const;
+/** struct kvm_coalesced_mmio_zone. */
+export const ZONE = { addr: 0, size: 8, pio: 12 } as const;

@@ -56,7 +56,6 @@ const EFER_LMA = 0x400n;
 const SEGMENT_L = 1 << 21;
 const SEGMENT_DB = 1 << 22;
 const MMIO_MAX = 8;
-const PAGE_SIZE = 4096;
 /** What user code makes the kernel fail at is told this many times. */
 const SHOWN_FAILURES = 8;
 
@@ -71,6 +70,7 @@ export class KvmVcpu implements Vcpu {
   /** In the thread that runs it. */
   readonly #waker: Waker | undefined;
   readonly #clock: KvmClock;
+  /** Of all vCPUs; the first one's thread, the machine's, does them. */
   readonly #coalesced: CoalescedWrites | undefined;
   /** Its local APIC, where that is in the kernel. */
   readonly #localApic: KernelLocalApic | undefined;
@@ -95,14 +95,10 @@ export class KvmVcpu implements Vcpu {
     const size = library.check("KVM_GET_VCPU_MMAP_SIZE", library.ioctl(system.fd, abi.KVM_GET_VCPU_MMAP_SIZE));
     const mapping = library.map(this.#fd, size);
     this.#run = new DataView(mapping);
-    const page = system.capability(abi.KVM_CAP_COALESCED_MMIO);
-    if (page > 0 && environment.vcpus === 1) {
-      this.#coalesced = new CoalescedWrites(
-        library,
-        vm.fd,
-        environment.memory,
-        new DataView(mapping, page * PAGE_SIZE),
-      );
+    if (index === 0) {
+      const page = system.capability(abi.KVM_CAP_COALESCED_MMIO);
+      if (page > 0) this.#coalesced = new CoalescedWrites(system, vm.fd, environment, mapping, page);
+      vm.coalesced = this.#coalesced;
     }
     const tscDeadline = system.capability(abi.KVM_CAP_TSC_DEADLINE_TIMER) > 0;
     const apic = { kernelApic: vm.irqchip !== undefined, tscDeadline };
@@ -414,12 +410,9 @@ export class KvmVcpu implements Vcpu {
     return true;
   }
 
-  /** Writes to memory-mapped registers that the kernel has collected. */
+  /** Writes that the kernel has collected. */
   #doCoalesced(): void {
-    if (!this.#coalesced?.pending) return;
-    this.#environment.clock.poll();
-    this.#counts.coalesced++;
-    this.#coalesced.flush();
+    if (this.#coalesced?.flush()) this.#counts.coalesced++;
   }
 
   #doPorts(): void {

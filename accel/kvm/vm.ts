@@ -13,6 +13,7 @@ import * as abi from "./abi.ts";
 import type { KvmApic } from "./chips/apic.ts";
 import { kernelChips } from "./chips/types.ts";
 import { KvmClock } from "./clock.ts";
+import type { CoalescedWrites } from "./coalesced.ts";
 import { type IrqchipMode, irqchipMode, KernelIrqchip } from "./irqchip.ts";
 import { MemorySlots } from "./slots.ts";
 import { type KvmSystem, openKvm } from "./system.ts";
@@ -41,6 +42,8 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
   readonly apics: KvmApic[] = [];
   readonly chips: AcceleratorVm["chips"];
   readonly clock: KvmClock;
+  /** In the machine's thread, where the host has it. */
+  coalesced: CoalescedWrites | undefined;
   readonly #topology: CpuTopology;
 
   private constructor({ memory, bells, topology }: VmEnvironment, system: KvmSystem, handle: Partial<KvmHandle>) {
@@ -102,6 +105,10 @@ export class KvmVm implements AcceleratorVm, VcpuThreading {
 
   wake(index: number): void {
     this.words[index].wake();
+  }
+
+  settle(): void {
+    this.coalesced?.flush();
   }
 
   /** The descriptor of a vCPU, made by the machine's thread. The kernel knows it by its APIC ID. */

@@ -21,6 +21,8 @@ import { FAILED, KICKED, type VcpuWords } from "./words.ts";
 const SHORTEST_NS = 50_000;
 /** The thread comes out of the kernel after this time (ns) at the latest, or nobody could end it when all others fail. */
 const LONGEST_NS = 1e9;
+/** The machine's thread does what the kernel has collected (coalesced.ts) after this time (ns) at the latest. */
+const LATE_NS = 1e8;
 const THREAD_OPTIONS = { name: "kick", resourceLimits: { maxYoungGenerationSizeMb: 4 } };
 
 export class Waker {
@@ -28,10 +30,11 @@ export class Waker {
   readonly #clock: Clock;
   readonly #vcpu: VcpuWords;
   readonly #timer: number;
+  readonly #longest: number;
   /** The deadline that the timer is set to, Infinity for none. */
   #armed: number | undefined;
 
-  /** To be called in the thread that runs the vCPU of descriptor `fd`; `watched`: others than vCPUs ring, too. */
+  /** To be called in the thread that runs the vCPU of descriptor `fd`; `watched`: the machine's thread, for which others ring, too. */
   constructor(library: KvmLibrary, fd: number, vcpu: VcpuWords, clock: Clock, watched: boolean) {
     this.#library = library;
     this.#clock = clock;
@@ -42,6 +45,7 @@ export class Waker {
     mask.set(open, SIZES.kvm_signal_mask);
     library.check("KVM_SET_SIGNAL_MASK", library.ioctlWith(fd, KVM_SET_SIGNAL_MASK, mask));
     this.#timer = library.createTimer();
+    this.#longest = watched ? LATE_NS : LONGEST_NS;
     vcpu.claim();
     if (!watched) return;
     const { bell, words } = vcpu;
@@ -66,7 +70,8 @@ export class Waker {
     const deadline = this.#clock.nextDeadline() ?? Number.POSITIVE_INFINITY;
     if (deadline !== this.#armed) {
       this.#armed = deadline;
-      this.#library.setTimer(this.#timer, Math.min(Math.max(deadline - this.#clock.now(), SHORTEST_NS), LONGEST_NS));
+      const wait = Math.max(deadline - this.#clock.now(), SHORTEST_NS);
+      this.#library.setTimer(this.#timer, Math.min(wait, this.#longest));
     }
     return this.#vcpu.entering();
   }

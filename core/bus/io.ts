@@ -27,7 +27,10 @@ export interface IoRegion {
   /** Sizes the handler implements (default 1 to 4). Larger accesses are split, smaller ones widened on reads. */
   readonly min?: AccessSize;
   readonly max?: AccessSize;
-  /** Writes may come late, in their order, as long as the guest does nothing else that anybody sees. */
+  /**
+   * Writes may come late, in their order, as long as the guest does nothing else that anybody sees; a tenth of a second at
+   * most while it computes.
+   */
   readonly coalesced?: boolean;
 }
 
@@ -93,6 +96,7 @@ interface PortMapping extends Mapping {
 export class PortSpace implements Bus {
   readonly #mappings: PortMapping[] = [];
   readonly #table: (PortMapping | undefined)[] = new Array(PORTS).fill(undefined);
+  readonly #listeners: (() => void)[] = [];
   readonly #elsewhere: Bus | undefined;
 
   /** `elsewhere` has what is not mapped here: the devices of another thread. */
@@ -115,6 +119,7 @@ export class PortSpace implements Bus {
     };
     this.#mappings.push(mapping);
     if (enabled) this.#fill(mapping);
+    this.#tell();
     return mapping;
   }
 
@@ -150,6 +155,26 @@ export class PortSpace implements Bus {
     return this.#mappings;
   }
 
+  /** Told when ports have got another meaning. */
+  onMapChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The runs of ports that show a region whose writes may come late. */
+  late(): { start: number; size: number }[] {
+    const runs: { start: number; size: number }[] = [];
+    for (const mapping of this.#mappings) {
+      if (!mapping.region.coalesced) continue;
+      const end = Math.min(mapping.base + mapping.region.length, PORTS);
+      for (let port = Math.max(0, mapping.base); port < end; port++) {
+        const start = port;
+        while (port < end && this.#table[port] === mapping) port++;
+        if (port > start) runs.push({ start, size: port - start });
+      }
+    }
+    return runs;
+  }
+
   #fill(mapping: PortMapping): void {
     const end = Math.min(mapping.base + mapping.region.length, PORTS);
     for (let port = Math.max(0, mapping.base); port < end; port++) this.#table[port] = mapping;
@@ -158,5 +183,10 @@ export class PortSpace implements Bus {
   #rebuild(): void {
     this.#table.fill(undefined);
     for (const mapping of this.#mappings) if (mapping.enabled) this.#fill(mapping);
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
   }
 }

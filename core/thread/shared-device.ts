@@ -46,6 +46,8 @@ export function lockRegion(region: IoRegion, lock: Lock, before: () => void = ()
   const { handler } = region;
   return {
     ...region,
+    // Collected writes are done by one thread; this region's are done by the one that makes them.
+    coalesced: false,
     handler: {
       read(offset, size) {
         if (!lock.acquire()) return 0xffff_ffff;

@@ -45,6 +45,8 @@ export interface VcpuThreadsOptions {
   readonly memory: Bus;
   /** Fires what is due, before a write; see `Clock.poll`. */
   catchUp(): void;
+  /** Does the writes that vCPUs have made before; see `VcpuThreading.settle`. */
+  settle(): void;
   /** Gets a vCPU out of the guest. */
   wake(index: number): void;
   /** A vCPU has posted something. */
@@ -95,7 +97,7 @@ export class VcpuThreads {
 
   /** Does what the vCPUs have asked for. */
   serve(): void {
-    const { ports, memory, catchUp, onPost } = this.#options;
+    const { ports, memory, catchUp, settle, onPost } = this.#options;
     for (const [i, link] of this.#links.entries()) {
       const { call } = link;
       if (!call) continue;
@@ -106,6 +108,7 @@ export class VcpuThreads {
         link.answer();
         continue;
       }
+      settle();
       const bus = call.kind.startsWith("port") ? ports : memory;
       if ("value" in call) {
         catchUp();
@@ -115,13 +118,14 @@ export class VcpuThreads {
     }
   }
 
-  /** Makes all of them stand. What they ask for meanwhile is done. */
+  /** Makes all of them stand. What they ask for meanwhile is done, and so is what they have written. */
   stop(): void {
     if (!this.#running) return;
     this.#running = false;
-    const { bell } = this.#options;
+    const { bell, settle } = this.#options;
     this.#want("stand");
     for (this.serve(); !this.#stand(); this.serve()) bell.wait();
+    settle();
     // The ring may have been for something else.
     bell.ring();
   }

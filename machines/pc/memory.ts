@@ -35,13 +35,21 @@ export function mapMemory(
   const space = new AddressSpace(memory, elsewhere);
   const ram = memory.allocateBlock("pc.ram", layout.below4g + layout.above4g);
   let rom: GuestBlock | undefined;
+  /**
+   * Bus addresses where nothing answers: video memory without a display adapter, and below a small firmware. What lies
+   * over one is not known where that is elsewhere.
+   */
+  const mapHole = (name: string, base: number, length: number): void => {
+    const handler = { read: () => 0xffffffff, write: () => {} };
+    if (!elsewhere) space.map(name, base, length, { kind: "io", region: { name, length, handler } }, ROM_PRIORITY);
+  };
   space.batch(() => {
     let offset = 0;
     for (const { base, size } of ramRanges(layout)) {
       space.map(base === 0 ? "ram-below-4g" : "ram-above-4g", base, size, { kind: "ram", block: ram, offset });
       offset += size;
     }
-    mapHole(space, "video-hole", VIDEO_HOLE, VIDEO_HOLE_SIZE);
+    mapHole("video-hole", VIDEO_HOLE, VIDEO_HOLE_SIZE);
     const optionRoms = memory.allocateBlock("pc.rom", OPTION_ROM_AREA_SIZE, true);
     space.map("pc.rom", OPTION_ROM_AREA, OPTION_ROM_AREA_SIZE, { kind: "rom", block: optionRoms }, ROM_PRIORITY);
     if (!bios) return;
@@ -51,13 +59,7 @@ export function mapMemory(
     const isaSize = Math.min(bios.length, ISA_BIOS_SIZE);
     const isa = { kind: "rom", block: rom, offset: bios.length - isaSize } as const;
     space.map("isa-bios", MIB - isaSize, isaSize, isa, ROM_PRIORITY);
-    if (isaSize < ISA_BIOS_SIZE) mapHole(space, "isa-hole", MIB - ISA_BIOS_SIZE, ISA_BIOS_SIZE - isaSize);
+    if (isaSize < ISA_BIOS_SIZE) mapHole("isa-hole", MIB - ISA_BIOS_SIZE, ISA_BIOS_SIZE - isaSize);
   });
   return { space, ram, bios: rom };
-}
-
-/** Bus addresses where nothing answers: video memory without a display adapter, and below a small firmware. */
-function mapHole(space: AddressSpace, name: string, base: number, length: number): void {
-  const handler = { read: () => 0xffffffff, write: () => {} };
-  space.map(name, base, length, { kind: "io", region: { name, length, handler } }, ROM_PRIORITY);
 }

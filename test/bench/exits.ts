@@ -19,9 +19,9 @@ const ACCESSES = { tcg: 1_000_000, kvm: 30_000 };
 const COMMANDS = 300;
 const PATIENCE_MS = 20_000;
 
-/** The POST port, and the HPET's capabilities. */
+/** A page register of the DMA controller, and the HPET's capabilities. */
 const LOOPS: Readonly<Record<string, string>> = {
-  "port-write": "out 0x80, al",
+  "port-write": "out 0x81, al",
   "MMIO-read": "mov eax, [0xfed00000]",
 };
 
@@ -65,7 +65,9 @@ function image(count: number): Uint8Array {
     out 0xe9, al
     inc esi
     jmp print
-    printed: ret
+    ; What was printed may be on its way until the CPU comes out of the guest.
+    printed: in al, 0xe9
+    ret
     ${rows.map((row, i) => `begin_${i}: db "@@ begin ${row}", 10, 0\nend_${i}: db "@@ end ${row}", 10, 0`).join("\n")}
     waits: db "@@ at computing", 10, 0
     align 8

@@ -36,6 +36,7 @@ export class Debugcon implements Device {
       name: "isa-debugcon",
       length: 1,
       max: 1,
+      coalesced: true,
       handler: { read: () => readback, write: (_offset, value) => this.#put(value) },
     };
     chardev.onWritable(() => this.#drain());

@@ -2,7 +2,8 @@
  * ISA DMA of a PC: two 8237A controllers, channels 0 to 3 for bytes at ports 0x00 to 0x0f, 4 to 7 for words at 0xc0 to
  * 0xdf, page registers at 0x80 to 0x8f and their high bytes at 0x480 to 0x48f.
  *
- * Page registers that belong to no channel (0x80 is the POST code) are memory, as in the chip sets.
+ * Page registers that belong to no channel are memory, as in the chip sets. One of them, 0x80, is the POST code, whose
+ * writes may come late.
  *
  * DEVIATION: channel 4 always cascades, whether the guest programs it so or not; memory-to-memory transfers, which no
  * PC offers, do nothing.
@@ -38,6 +39,8 @@ export class I8257 implements Device, IsaDmaController {
   readonly wordIo: IoRegion;
   readonly pageIo: IoRegion;
   readonly highPageIo: IoRegion;
+  /** Lies over its page register. */
+  readonly postIo: IoRegion;
   readonly #s: State<typeof I8257_STATE>;
   readonly #controllers: readonly I8237[];
 
@@ -55,6 +58,7 @@ export class I8257 implements Device, IsaDmaController {
     this.byteIo = { name: "dma-chan", length: 16, max: 1, handler: this.#controllers[0] };
     this.wordIo = { name: "dma-cont", length: 32, max: 1, handler: this.#controllers[1] };
     this.pageIo = { name: "dma-page", length: 16, max: 1, handler: registerFile(state.pages) };
+    this.postIo = { ...this.pageIo, name: "post", length: 1, coalesced: true };
     this.highPageIo = { name: "dma-pageh", length: 16, max: 1, handler: registerFile(state.highPages) };
   }
 
@@ -66,6 +70,7 @@ export class I8257 implements Device, IsaDmaController {
     ports.map(0x00, this.byteIo);
     ports.map(0xc0, this.wordIo);
     ports.map(0x80, this.pageIo);
+    ports.map(0x80, this.postIo);
     ports.map(0x480, this.highPageIo);
   }
 

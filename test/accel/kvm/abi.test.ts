@@ -81,6 +81,8 @@ test("layouts fill their structures", () => {
     [...REGS.general].sort((a, b) => a - b),
     Array.from({ length: 16 }, (_, i) => i * 8),
   );
+  assert.is(abi.ZONE.pio + 4, SIZES.kvm_coalesced_mmio_zone);
+  assert.is(abi.RING.data + 8, SIZES.kvm_coalesced_mmio);
   assert.is(REGS.rflags + 8, SIZES.kvm_regs);
 });
 

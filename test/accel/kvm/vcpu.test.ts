@@ -4,6 +4,8 @@
 import { Worker } from "node:worker_threads";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { KVM_CAP_COALESCED_PIO } from "../../../accel/kvm/abi.ts";
+import { openKvm } from "../../../accel/kvm/system.ts";
 import type { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
 import { KvmVm } from "../../../accel/kvm/vm.ts";
 import { KICKED } from "../../../accel/kvm/words.ts";
@@ -21,8 +23,9 @@ const ROM_SIZE = 0x10000;
 const RESET = 0xfff0;
 const PORT = 0x100;
 const REGISTERS = 0xd0000;
-/** Writes to it may come late. */
+/** Writes to them may come late. */
 const LATE = 0xd8000;
+const LATE_PORT = 0x200;
 
 class Bench {
   readonly log: string[] = [];
@@ -39,6 +42,7 @@ class Bench {
   vm!: KvmVm;
   /** What `shadow` shows. */
   readonly shadowBlock: GuestBlock;
+  readonly ports = new PortSpace();
   vcpu!: KvmVcpu;
 
   constructor(code: string, clock: TimerQueue) {
@@ -72,7 +76,7 @@ class Bench {
 
   static async create(code: string, clock: TimerQueue = new ManualClock()): Promise<Bench> {
     const bench = new Bench(code, clock);
-    const ports = new PortSpace();
+    const { ports } = bench;
     const handler = {
       read: (_: number, size: AccessSize) => {
         bench.log.push(`in ${size}`);
@@ -84,6 +88,13 @@ class Bench {
       },
     };
     ports.map(PORT, { name: "port", length: 4, handler });
+    const late = {
+      read: () => 0xaa,
+      write: (offset: number, value: number, size: AccessSize) => {
+        bench.log.push(`late ${offset.toString(16)} ${size} ${value.toString(16)}`);
+      },
+    };
+    ports.map(LATE_PORT, { name: "late", length: 4, coalesced: true, handler: late });
     const interrupts = {
       acknowledge: () => {
         const { vector } = bench;
@@ -261,6 +272,58 @@ if (reason !== undefined) {
     bench.late.setEnabled(false);
     bench.vcpu.nmi();
     assert.match(bench.vcpu.statistics()[0][1], /mmio [1-9], coalesced/);
+  });
+
+  test("writes to ports that may come late: among those to memory, strings, and where the ports change", async () => {
+    const bench = await Bench.create(`cld
+      mov ax, ${LATE >> 4}
+      mov es, ax
+      mov dx, ${LATE_PORT}
+      mov eax, 0x44332211
+      out dx, al
+      mov byte [es:0x10], 0x11
+      out dx, ax
+      out dx, eax
+      mov dx, ${LATE_PORT + 3}
+      out dx, ax
+      mov dx, ${LATE_PORT}
+      in al, dx
+      mov [es:0x20], al
+      mov ax, 0xf000
+      mov ds, ax
+      mov si, 0
+      mov cx, 1000
+      rep outsb
+      mov dx, ${PORT}
+      out dx, al
+      mov dx, ${LATE_PORT}
+      out dx, al
+      mov dx, ${PORT}
+      out dx, al
+      mov dx, ${LATE_PORT}
+      out dx, al
+      hlt`);
+    const write = (): unknown => bench.log.push("over");
+    const region = { name: "over", length: 1, handler: { read: () => 0, write } };
+    const over = bench.ports.map(LATE_PORT, region, false);
+    bench.onPort = () => over.setEnabled(!over.enabled);
+    assert.is(bench.run(), "halted");
+    const first = [
+      "late 0 1 11",
+      "write 10 1 11",
+      "late 0 2 2211",
+      "late 0 4 44332211",
+      "late 3 1 11",
+      "write 20 1 aa",
+    ];
+    assert.equal(bench.log.slice(0, first.length), first);
+    const code = Array.from({ length: 1000 }, (_, i) => `late 0 1 ${bench.space.read(0xf0000 + i, 1).toString(16)}`);
+    assert.equal(bench.log.slice(first.length, -4), code);
+    assert.equal(bench.log.slice(-4), ["out 1 0", "over", "out 1 0", "late 0 1 0"]);
+    const [[, exits]] = bench.vcpu.statistics();
+    const pio = (await openKvm()).capability(KVM_CAP_COALESCED_PIO) > 0;
+    const port = Number(/port (\d+)/.exec(exits)?.[1]);
+    assert.ok(pio ? port < 20 : port > 1000, exits);
   });
 
   test("interrupts wait for IF, NMI does not; the vector comes when it is taken", async () => {

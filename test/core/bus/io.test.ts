@@ -70,4 +70,28 @@ test("the region mapped last wins, and the other shows again when it goes", () =
   assert.equal(under.log, ["w0/1=2", "w0/1=3"]);
 });
 
+test("ports whose writes may come late, and when that changes", () => {
+  const ports = new PortSpace();
+  const seen: string[] = [];
+  ports.onMapChange(
+    () =>
+      void seen.push(
+        ports
+          .late()
+          .map(({ start, size }) => `${start}+${size}`)
+          .join(" "),
+      ),
+  );
+  const { region } = recorder(8, 1, 1);
+  const late = ports.map(0x10, { ...region, coalesced: true });
+  const over = ports.map(0x12, { ...region, length: 2 });
+  over.move(0x10);
+  over.move(0x17);
+  late.setEnabled(false);
+  late.setEnabled(true);
+  late.move(0xfffc);
+  over.remove();
+  assert.equal(seen, ["16+8", "16+2 20+4", "18+6", "16+7", "", "16+7", "65532+4", "65532+4"]);
+});
+
 test.run();

@@ -18,6 +18,9 @@ class Bench {
   readonly writes: [port: number, value: number][] = [];
   readonly posts: [index: number, post: unknown][] = [];
   caughtUp = 0;
+  /** Whether writes that were kept back have been done since the last access. */
+  settled = false;
+  unsettled = 0;
   onWrite = (): void => {};
   readonly threads = new VcpuThreads({
     links: this.links,
@@ -26,11 +29,16 @@ class Bench {
       read: () => 0,
       write: (port, value) => {
         this.writes.push([port, value]);
+        if (!this.settled) this.unsettled++;
+        this.settled = false;
         this.onWrite();
       },
     },
     memory: { read: (address) => (address - 2 ** 40) & 0xffff, write() {} },
     catchUp: () => void this.caughtUp++,
+    settle: () => {
+      this.settled = true;
+    },
     wake: (index) => this.links[index].bell.ring(),
     onPost: (index, post) => this.posts.push([index, post]),
   });
@@ -73,6 +81,7 @@ test("accesses and messages reach the machine's thread, each once and whole", as
     assert.ok(values.length >= 50);
   }
   assert.is(bench.caughtUp, bench.writes.length);
+  assert.is(bench.unsettled, 0);
   assert.equal(bench.posts.map(([index]) => index).sort(), [1, 2]);
   assert.equal(bench.posts[0][1], { kind: "exit", exit: "triple-fault" });
   assert.not(bench.threads.failed);
@@ -98,7 +107,9 @@ test("while they are stopped nothing moves, thousands of times", async () => {
   for (let i = 0; i < 3000; i++) {
     bench.threads.go();
     bench.threads.serve();
+    bench.settled = false;
     bench.threads.stop();
+    assert.ok(bench.settled);
     const at = [...bench.counts];
     if (i % 100 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     if (at.some((count, index) => count !== bench.counts[index])) moved++;

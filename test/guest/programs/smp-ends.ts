@@ -9,7 +9,7 @@ const IMAGE_SIZE = 0x10000;
 /** Words that outlive a reset. */
 const BOOTS = 0x600;
 const ARRIVED = 0x604;
-const STEP = 0x608;
+export const STEP = 0x608;
 const COUNT = 0x60c;
 const NMIS = 0x610;
 const ICR = 0xfee00300;
@@ -27,8 +27,8 @@ const SELF = 0x40000;
 const ALL = 0x80000;
 const OTHERS = 0xc0000;
 
-const put = (letter: string): string => `mov al, ${letter.charCodeAt(0)}\nout 0xe9, al`;
-const exit = (status: number): string => `mov al, ${status}\nout 0xf4, al`;
+export const put = (letter: string): string => `mov al, ${letter.charCodeAt(0)}\nout 0xe9, al`;
+export const exit = (status: number): string => `mov al, ${status}\nout 0xf4, al`;
 const pciWrite = (register: number, value: number): string => `mov dx, 0xcf8
   mov eax, ${0x80000000 + register}
   out dx, eax
@@ -50,7 +50,7 @@ const TRIPLE_FAULT = `lidt [cs:nothing]
   bits 16`;
 
 /** `first` is what the first CPU does after it has started the others, which do `others` and then nothing. */
-function firmware(first: string, others: string): Uint8Array {
+export function firmware(first: string, others: string): Uint8Array {
   const { bytes } = assemble(`bits 16
     cli
     xor ax, ax
@@ -103,14 +103,14 @@ function firmware(first: string, others: string): Uint8Array {
   return image;
 }
 
-const start = `${send(OTHERS | INIT)}
+export const start = `${send(OTHERS | INIT)}
   mov cx, 200
   later: in al, 0x80
   dec cx
   jne later
   ${send(OTHERS | STARTUP)}`;
 
-const meanwhile = (halts: boolean): string => (halts ? "jmp halt" : "jmp again");
+export const meanwhile = (halts: boolean): string => (halts ? "jmp halt" : "jmp again");
 
 /** CPUs 1 and 2 meet their ends together, twice; the third time one exits. Prints a B for each boot. */
 export const tripleFaults = (halts: boolean): Uint8Array =>
