@@ -123,6 +123,7 @@ export class Vga extends PciDevice implements Device, DisplaySource {
       name: "vga",
       length,
       max: 1,
+      coalesced: true,
       handler: {
         read: (offset) => this.#ports.read(base + offset),
         write: (offset, value) => this.#ports.write(base + offset, value),
