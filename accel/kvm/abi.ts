@@ -239,7 +239,15 @@ export const SEGMENT = {
 export const DTABLE = { base: 0, limit: 8 } as const;
 
 /** struct kvm_vcpu_events. */
-export const EVENTS = { interrupt_injected: 8, interrupt_nr: 9, interrupt_shadow: 11, nmi_masked: 14 } as const;
+export const EVENTS = {
+  interrupt_injected: 8,
+  interrupt_nr: 9,
+  interrupt_soft: 10,
+  interrupt_shadow: 11,
+  nmi_injected: 12,
+  nmi_pending: 13,
+  nmi_masked: 14,
+} as const;
 
 /** struct kvm_debugregs: DR0 to DR3, then DR6 and DR7. */
 export const DEBUGREGS = { db: 0, dr6: 32, dr7: 40 } as const;

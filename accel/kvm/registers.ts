@@ -11,12 +11,14 @@ import * as abi from "./abi.ts";
 import type { KvmLibrary } from "./libc.ts";
 import {
   describeCpu,
+  describePending,
   getSegment,
   type KernelRegisters,
   MTRR_FIXED,
   MTRR_VARIABLE,
   putSegment,
   restoreCpu,
+  restoreInterrupt,
   SAVED_MSRS,
   type SavedCpu,
   TSC,
@@ -152,10 +154,11 @@ export class VcpuRegisters {
     s.tscOffset = BigInt.asUintN(64, (this.readMsr(TSC) ?? 0n) - BigInt(Math.floor(now)));
   }
 
-  /** The reverse. What the form does not have is as after power-up. */
-  restore(s: SavedCpu, now: number): void {
+  /** The reverse, and the interrupt of `pending`. What the form does not have is as after power-up. */
+  restore(s: SavedCpu, pending: number, now: number): void {
     this.load(this.#powerUp);
     restoreCpu(s, this.#views);
+    restoreInterrupt(pending, viewOf(this.#events));
     for (const part of this.#blocks) this.#put(part);
     const write = (index: number, value: bigint): void => {
       if (this.#msrs.includes(index)) this.writeMsr(index, value);
@@ -208,6 +211,11 @@ export class VcpuRegisters {
     this.#put(this.#sregs);
     this.fetch(this.#regs).setBigUint64(REGS.rip, 0n, true);
     this.#put(this.#regs);
+  }
+
+  /** PENDING_* of what waits for delivery in the kernel. */
+  get pending(): number {
+    return describePending(this.fetch(this.#events));
   }
 
   get rflags(): bigint {

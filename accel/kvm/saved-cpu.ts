@@ -1,12 +1,20 @@
 /**
  * The kernel's structures of a vCPU's registers in the form that all accelerators save, and back.
  *
- * DEVIATION: an interrupt or exception whose delivery is under way has no place in that form; it is lost on the way to
- * another accelerator.
+ * DEVIATION: an exception whose delivery is under way has no place in that form: it is raised again by its instruction, but
+ * a debug trap is lost on the way to another accelerator.
  */
 
 import type { State } from "../../core/state/state.ts";
-import { ARITHMETIC_FLAGS, INHIBIT_MOV_SS, INHIBIT_STI, type SAVED_CPU } from "../x86/cpu-state.ts";
+import {
+  ARITHMETIC_FLAGS,
+  INHIBIT_MOV_SS,
+  INHIBIT_STI,
+  PENDING_INTERRUPT,
+  PENDING_INTERRUPT_VECTOR_SHIFT,
+  PENDING_NMI,
+  type SAVED_CPU,
+} from "../x86/cpu-state.ts";
 import type { ShownSegment } from "../x86/dump.ts";
 import { DEBUGREGS, DTABLE, EVENTS, REGS, SEGMENT, SREGS, XSAVE } from "./abi.ts";
 
@@ -100,10 +108,28 @@ export function describeCpu(from: KernelRegisters, s: SavedCpu, halted: number):
   s.hflags = (s.segAttr[2] >> 13) & 3;
   s.a20Mask = 0xffffffff;
   s.halted = halted;
-  s.nmiBlocked = events.getUint8(EVENTS.nmi_masked) ? 1 : 0;
+  const nmiStarts = events.getUint8(EVENTS.nmi_injected) !== 0;
+  s.nmiBlocked = events.getUint8(EVENTS.nmi_masked) && !nmiStarts ? 1 : 0;
   const shadow = events.getUint8(EVENTS.interrupt_shadow);
   s.inhibit = shadow & SHADOW_MOV_SS ? INHIBIT_MOV_SS : shadow & SHADOW_STI ? INHIBIT_STI : 0;
   describeFpu(xsave, s);
+}
+
+/** PENDING_* of what waits for delivery in the kernel. What software asked for, its instruction asks for again. */
+export function describePending(events: DataView): number {
+  const get = (field: keyof typeof EVENTS): number => events.getUint8(EVENTS[field]);
+  const interrupt = get("interrupt_injected") !== 0 && get("interrupt_soft") === 0;
+  return (
+    (get("nmi_injected") || get("nmi_pending") ? PENDING_NMI : 0) |
+    (interrupt ? PENDING_INTERRUPT | (get("interrupt_nr") << PENDING_INTERRUPT_VECTOR_SHIFT) : 0)
+  );
+}
+
+/** The interrupt of it, into a structure as it is after power-up. */
+export function restoreInterrupt(pending: number, events: DataView): void {
+  if ((pending & PENDING_INTERRUPT) === 0) return;
+  events.setUint8(EVENTS.interrupt_injected, 1);
+  events.setUint8(EVENTS.interrupt_nr, (pending >> PENDING_INTERRUPT_VECTOR_SHIFT) & 0xff);
 }
 
 /** An FXSAVE area keeps the x87's registers from the top of the stack on; the saved form has them in their places. */

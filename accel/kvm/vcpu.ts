@@ -27,6 +27,7 @@ import {
   HALTED_HLT,
   HALTED_WAIT_FOR_SIPI,
   PENDING_INIT,
+  PENDING_INTERRUPT,
   PENDING_NMI,
   PENDING_SIPI,
   PENDING_SIPI_VECTOR_SHIFT,
@@ -194,6 +195,7 @@ export class KvmVcpu implements Vcpu {
       ...(index === 0 && { kvmclock: `0x${this.#clock.now.toString(16)}` }),
     };
     const waits =
+      this.#registers.pending |
       ((pending & NMI) !== 0 ? PENDING_NMI : 0) |
       ((pending & INIT) !== 0 ? PENDING_INIT : 0) |
       ((pending & STARTUP) !== 0 ? PENDING_SIPI | (this.#words.startupVector << PENDING_SIPI_VECTOR_SHIFT) : 0);
@@ -204,17 +206,17 @@ export class KvmVcpu implements Vcpu {
     const saved = StateArena.create(SAVED_CPU.size).attach("cpu", SAVED_CPU);
     loadState(SAVED_CPU, saved, state);
     const { kvm } = state.fields;
+    const pending = Number(state.fields.pending);
     if (isFields(kvm)) this.#registers.load(kvm);
-    else this.#registers.restore(saved, this.#environment.clock.now());
+    else this.#registers.restore(saved, pending, this.#environment.clock.now());
     const { apic } = this.#environment;
     if (apic) this.#registers.setApicBase(BigInt(apic.base));
     this.#words.clear(NMI | INIT | STARTUP);
-    const pending = Number(state.fields.pending);
-    if (pending & PENDING_NMI) this.#words.nmi();
+    if (pending & ~this.#registers.pending & PENDING_NMI) this.#words.nmi();
     if (pending & PENDING_INIT) this.#words.init();
     if (pending & PENDING_SIPI) this.#words.sipi((pending >> PENDING_SIPI_VECTOR_SHIFT) & 0xff);
     const waiting = saved.halted === HALTED_WAIT_FOR_SIPI;
-    const halted = saved.halted === HALTED_HLT;
+    const halted = saved.halted === HALTED_HLT && (pending & PENDING_INTERRUPT) === 0;
     this.#localApic?.load(halted, waiting);
     this.#words.setFlag(WAITING, waiting && !this.#localApic);
     this.#changed(halted && !this.#localApic);

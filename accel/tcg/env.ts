@@ -17,6 +17,8 @@ import {
   CPU_STATE_NAME,
   CPU_STATE_VERSION,
   PENDING_INIT,
+  PENDING_INTERRUPT,
+  PENDING_INTERRUPT_VECTOR_SHIFT,
   PENDING_NMI,
   PENDING_SIPI,
   PENDING_SIPI_VECTOR_SHIFT,
@@ -170,6 +172,10 @@ export const IRQ_SIPI = PENDING_SIPI;
 export const IRQ_RESET = 32;
 /** Eight bits. */
 export const SIPI_VECTOR_SHIFT = PENDING_SIPI_VECTOR_SHIFT;
+/** An interrupt that another accelerator has acknowledged. */
+export const IRQ_ACKNOWLEDGED = PENDING_INTERRUPT;
+/** Eight bits. */
+export const ACKNOWLEDGED_VECTOR_SHIFT = PENDING_INTERRUPT_VECTOR_SHIFT;
 
 /** Value of exitRequest: larger than any budget, so that one comparison serves both. */
 export const EXIT_REQUESTED = 0x7fffffff;

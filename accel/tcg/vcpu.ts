@@ -22,6 +22,7 @@ import type { Helpers } from "./engine/helpers.ts";
 import { refineFault } from "./engine/instruction-fault.ts";
 import type { CodeSource } from "./engine/ir-translator.ts";
 import {
+  ACKNOWLEDGED_VECTOR_SHIFT,
   CC_DYNAMIC,
   CPU_STATE,
   ENV_SIZE,
@@ -34,6 +35,7 @@ import {
   HF_INHIBIT,
   HF_RF,
   HF_TF,
+  IRQ_ACKNOWLEDGED,
   IRQ_INIT,
   IRQ_INTR,
   IRQ_NMI,
@@ -64,6 +66,7 @@ const CS = 1;
 /** IA32_APIC_BASE: this is the bootstrap processor. */
 const APIC_BASE_BSP = 0x100;
 const SIPI_BITS = IRQ_SIPI | (0xff << SIPI_VECTOR_SHIFT);
+const ACKNOWLEDGED_BITS = IRQ_ACKNOWLEDGED | (0xff << ACKNOWLEDGED_VECTOR_SHIFT);
 /** See assembly/fetch.ts. */
 const EXC_STALE_BLOCK = 256;
 /** See assembly/compiled.ts. */
@@ -215,6 +218,7 @@ export class TcgVcpu implements Vcpu {
     const halted = this.#field("halted");
     if (halted === 0) return true;
     const pending = this.#field("interruptRequest");
+    if (pending & IRQ_ACKNOWLEDGED) return true;
     if (halted === HALTED_WAIT_FOR_SIPI) return (pending & (IRQ_INIT | IRQ_SIPI)) !== 0;
     if (pending & (IRQ_SMI | IRQ_INIT) && this.#field("smm") === 0) return true;
     if (pending & IRQ_NMI && this.#field("nmiBlocked") === 0) return true;
@@ -471,6 +475,10 @@ export class TcgVcpu implements Vcpu {
 
   #takeInterrupt(): "taken" | "none" | "triple-fault" {
     const pending = this.#field("interruptRequest");
+    if (pending & IRQ_ACKNOWLEDGED) {
+      this.#withdraw(ACKNOWLEDGED_BITS);
+      return this.#deliverInterrupt((pending >> ACKNOWLEDGED_VECTOR_SHIFT) & 0xff);
+    }
     // SMM holds INIT off until RSM.
     if (pending & IRQ_INIT && this.#field("smm") === 0) {
       this.#withdraw(IRQ_INIT);
@@ -497,13 +505,16 @@ export class TcgVcpu implements Vcpu {
     }
     if (pending & IRQ_INTR && Number(this.state.eflags) & EFLAGS_IF) {
       const vector = this.environment.interrupts.acknowledge();
-      if (vector < 0) return "none";
-      this.#setField("halted", 0);
-      this.#interrupts++;
-      if (this.#logInterrupts) this.environment.log?.line("int", `Servicing hardware INT=0x${vector.toString(16)}`);
-      return this.#guarded("deliverInterrupt", vector) ? "taken" : "triple-fault";
+      return vector < 0 ? "none" : this.#deliverInterrupt(vector);
     }
     return "none";
+  }
+
+  #deliverInterrupt(vector: number): "taken" | "triple-fault" {
+    this.#setField("halted", 0);
+    this.#interrupts++;
+    if (this.#logInterrupts) this.environment.log?.line("int", `Servicing hardware INT=0x${vector.toString(16)}`);
+    return this.#guarded("deliverInterrupt", vector) ? "taken" : "triple-fault";
   }
 
   /** The Startup IPI: real mode at `vector << 12`. */

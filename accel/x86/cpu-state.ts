@@ -123,3 +123,7 @@ export const PENDING_INIT = 8;
 export const PENDING_SIPI = 16;
 /** Eight bits. */
 export const PENDING_SIPI_VECTOR_SHIFT = 8;
+/** An interrupt that is acknowledged already: it comes before anything else. */
+export const PENDING_INTERRUPT = 1 << 16;
+/** Eight bits. */
+export const PENDING_INTERRUPT_VECTOR_SHIFT = 17;

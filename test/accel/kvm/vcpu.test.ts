@@ -9,6 +9,7 @@ import { openKvm } from "../../../accel/kvm/system.ts";
 import type { KvmVcpu } from "../../../accel/kvm/vcpu.ts";
 import { KvmVm } from "../../../accel/kvm/vm.ts";
 import { KICKED } from "../../../accel/kvm/words.ts";
+import { PENDING_INTERRUPT, PENDING_INTERRUPT_VECTOR_SHIFT } from "../../../accel/x86/cpu-state.ts";
 import { type AccessSize, PortSpace } from "../../../core/bus/io.ts";
 import { HostClock, ManualClock, type TimerQueue } from "../../../core/clock.ts";
 import { ONE_CPU } from "../../../core/cpu-topology.ts";
@@ -37,6 +38,7 @@ class Bench {
   next = 0;
   vector = -1;
   onPort: (() => void) | undefined;
+  onAcknowledge: (() => void) | undefined;
   shadow: { setEnabled(on: boolean): void };
   late: { setEnabled(on: boolean): void };
   vm!: KvmVm;
@@ -99,6 +101,7 @@ class Bench {
       acknowledge: () => {
         const { vector } = bench;
         bench.vector = -1;
+        bench.onAcknowledge?.();
         bench.vcpu.setIntr(false);
         return vector;
       },
@@ -455,6 +458,45 @@ if (reason !== undefined) {
     assert.equal(again, other);
     assert.ok(kvm !== undefined && tscOffset !== undefined);
     assert.match(bench.vcpu.dumpRegisters(), /HLT=1/);
+  });
+
+  test("an interrupt that is acknowledged when it is saved is delivered elsewhere, once", async () => {
+    const code = `xor ax, ax
+      mov ss, ax
+      mov ds, ax
+      mov sp, 0x8000
+      mov word [0x80], irq
+      mov word [0x82], 0xf000
+      mov dx, ${PORT}
+      sti
+      wait_here: hlt
+      mov al, 1
+      out dx, al
+      jmp wait_here
+      irq: mov al, 0x20
+      out dx, al
+      iret`;
+    const bench = await Bench.create(code);
+    assert.is(bench.run(), "halted");
+    bench.vector = 0x20;
+    bench.vcpu.setIntr(true);
+    while (bench.vector >= 0) {
+      bench.wake.take();
+      // Rung before it enters the guest again.
+      bench.onAcknowledge = () => bench.wake.ring();
+      assert.is(bench.vcpu.run(), "slice");
+    }
+    const saved = bench.vcpu.save();
+    const { kvm: _, ...common } = saved.fields;
+    assert.is(common.pending, PENDING_INTERRUPT | (0x20 << PENDING_INTERRUPT_VECTOR_SHIFT));
+    for (const fields of [saved.fields, common, { ...common, halted: 1 }]) {
+      const other = await Bench.create(code);
+      assert.is(other.run(), "halted");
+      other.vcpu.load({ ...saved, fields });
+      assert.is(other.run(), "halted");
+      assert.equal(other.log, ["out 1 20", "out 1 1"]);
+      assert.is(other.vcpu.save().fields.pending, 0);
+    }
   });
 
   test("protected mode by setRegisters; addresses; a triple fault; reset", async () => {

@@ -1,7 +1,7 @@
 // @timeout 120
 /**
  * A machine under the host's KVM goes from one place of its interrupt controllers to another while its timers tick: ours,
- * the kernel's, the kernel's local APIC with ours around it. Skipped where there is no /dev/kvm.
+ * the kernel's, the kernel's local APIC with ours around it. Skipped where there is no /dev/kvm, but for TCG's part.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { PENDING_INTERRUPT, PENDING_INTERRUPT_VECTOR_SHIFT } from "../../../accel/x86/cpu-state.ts";
 import { GuestProgram } from "../../guest/programs/builder.ts";
 import { kvmMissing } from "../../tools/kvm.ts";
 import { TestBoard } from "./board.ts";
@@ -16,6 +17,8 @@ import { TestBoard } from "./board.ts";
 const CHECKPOINT = 0x500;
 const SERIAL_IRQ = 4;
 const STAGES = 6;
+/** A vector that no device has. */
+const ACKNOWLEDGED = 0x70;
 const APIC = 0xfee0_0000;
 const IOAPIC = 0xfec0_0000;
 
@@ -57,10 +60,16 @@ program
     serve_end: mov dword [${APIC + 0xb0}], 0
     pop edx
     pop eax
+    retf 4
+    acknowledged: push eax
+    mov al, 0x21
+    out 0xe9, al
+    pop eax
     retf 4`)
   .code(`${gate(0x40, "tick")}
     ${gate(0x50, "apic_tick")}
     ${gate(0x60, "serve")}
+    ${gate(ACKNOWLEDGED, "acknowledged")}
     ${out(0x20, 0x11)}
     ${out(0x21, 0x40, 4, 1, 0xfe)}
     ${out(0x43, 0x34)}
@@ -131,10 +140,29 @@ class Station {
   }
 }
 
+async function checkAcknowledged(irqchip: string): Promise<void> {
+  const here = await Station.create("tcg");
+  here.run();
+  const { machine, memory } = here.board.save();
+  const [{ fields, ...cpu }] = machine.cpus;
+  const pending = PENDING_INTERRUPT | (ACKNOWLEDGED << PENDING_INTERRUPT_VECTOR_SHIFT);
+  const there = await Station.create(irqchip);
+  there.board.load({
+    machine: { ...machine, cpus: [{ ...cpu, fields: { ...fields, eflags: "0x200", pending } }] },
+    memory,
+  });
+  there.run();
+  assert.is(there.board.output.debugcon0, "!B");
+}
+const acknowledged = "an interrupt that is acknowledged when it is saved";
+test(`${acknowledged}, TCG`, () => checkAcknowledged("tcg"));
+
 const reason = await kvmMissing();
 if (reason !== undefined) {
   test.skip(`without KVM: ${reason}`, () => {});
 } else {
+  test(`${acknowledged}, kernel-irqchip=on`, () => checkAcknowledged("on"));
+
   for (const route of [["on"], ["split"], ["off", "on", "split", "tcg"]]) {
     test(`interrupts with kernel-irqchip=${route.join(", then ")}`, async () => {
       let text = "";
