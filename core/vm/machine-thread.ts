@@ -125,7 +125,7 @@ class MachineThread {
       const { vcpus } = this.#machine;
       this.#turns = new RoundRobin(links ? vcpus.slice(0, 1) : vcpus);
       this.#control.kick = () => this.#turns.current?.kick();
-      if (links) await this.#startThreads(links, arena);
+      if (links) this.#startThreads(links, arena);
       this.#commands = {
         machine: this.#machine,
         input: this.#input,
@@ -165,8 +165,8 @@ class MachineThread {
     };
   }
 
-  /** Starts the threads of further vCPUs; what they do while they assemble the machine is undone by a reset. */
-  async #startThreads(links: readonly VcpuLink[], arena: StateArena): Promise<void> {
+  /** Has the threads of further vCPUs started; what they do while they assemble the machine is undone by a reset. */
+  #startThreads(links: readonly VcpuLink[], arena: StateArena): void {
     const { threading, ports, memory } = this.#machine;
     if (!threading)
       throw new QemuError("threads", `the machine '${this.#plan.options.machine}' cannot have several CPUs`);
@@ -180,8 +180,8 @@ class MachineThread {
       wake: (index) => threading.wake(index),
       onPost: (index, post) => this.#posted(index, post),
     });
-    const fingerprint = arena.fingerprint();
-    await threads.start({ machine: this.#plan, vm: threading.handle, fingerprint });
+    this.#note("vcpus", { vm: threading.handle, fingerprint: arena.fingerprint() });
+    threads.waitForStart();
     this.#machine.reset();
     this.#threads = threads;
   }
@@ -236,7 +236,6 @@ class MachineThread {
 
   #poll(): void {
     this.#threads?.serve();
-    if (this.#threads?.failed && this.#state === "running") this.#pause("internal-error");
     this.#mailbox.poll();
     for (const char of this.#chars.values()) char.poll();
     for (const block of this.#blocks.values()) block.poll();
@@ -287,6 +286,7 @@ class MachineThread {
   #still<T>(act: () => T): T {
     this.#threads?.stop();
     try {
+      if (this.#threads?.failed) throw this.#threads.failure;
       return act();
     } finally {
       if (this.#state === "running") this.#threads?.go();
@@ -335,7 +335,6 @@ class MachineThread {
     if (this.#state === "shutdown" || this.#state === "guest-panicked" || this.#state === "internal-error") {
       throw new QemuError("needs-reset", "Resetting the Virtual Machine is required");
     }
-    if (this.#threads?.failed) throw new QemuError("vcpu-thread", "The thread of a CPU has failed");
     this.#machine.setRunning(true);
     this.#clock.start();
     this.#setState(this.#machine.suspended ? "suspended" : "running");

@@ -17,8 +17,12 @@ export interface ProgramEnvironment {
   /** Sub-commands, for -help. */
   readonly commands?: readonly CommandSummary[];
   readonly host: PluginHost;
-  /** The program of the machine's thread; it calls `runMachineThread`. */
-  readonly threadProgram: ThreadProgram;
+  readonly threads: {
+    /** The program of the machine's thread; it calls `runMachineThread`. */
+    readonly machine: ThreadProgram;
+    /** That of the thread of a further vCPU; it calls `runVcpuThread`. */
+    readonly vcpu: ThreadProgram;
+  };
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -42,7 +46,7 @@ export function formatError(program: string, error: unknown, trace: boolean): st
 
 /** Resolves with the process's exit status. */
 export async function runProgram(args: readonly string[], environment: ProgramEnvironment): Promise<number> {
-  const { name, version, commands, host, threadProgram } = environment;
+  const { name, version, commands, host, threads } = environment;
   const { trace, timestamps } = messageOptions(args);
   const print = (fd: number, text: string): void => {
     try {
@@ -55,7 +59,7 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
   let thread: Worker | undefined;
   try {
     // The thread starts while the command line is read: that is a good part of the start-up time.
-    if (!args.some((arg) => PRINTS.test(arg))) thread = startThread(threadProgram, THREAD_OPTIONS);
+    if (!args.some((arg) => PRINTS.test(arg))) thread = startThread(threads.machine, THREAD_OPTIONS);
     const line = await readCommandLine(args, host, { name, version: versionText(name, version), commands });
     host.tell("cmdline", args);
     if (line.kind === "text") {
@@ -79,8 +83,8 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     const announce = (line: string): void => print(1, `${line}\n`);
     const report = (error: unknown): void => say(formatError(name, error, trace));
     const { Vm } = await import("./vm.ts");
-    thread ??= startThread(threadProgram, THREAD_OPTIONS);
-    vm = await Vm.start({ host, thread, version, inform, announce, report }, line);
+    thread ??= startThread(threads.machine, THREAD_OPTIONS);
+    vm = await Vm.start({ host, thread, vcpuProgram: threads.vcpu, version, inform, announce, report }, line);
     const status = await vm.ended;
     host.tell("shutdown");
     return status;

@@ -10,7 +10,7 @@ import type { ErrorContext } from "../errors.ts";
 import type { LogPlan } from "../log.ts";
 import type { MachineOptions } from "../options/machine-options.ts";
 import type { ForeignPlan } from "../plugin/foreign.ts";
-import type { MailboxPlan } from "../thread/mailbox.ts";
+import type { Json, MailboxPlan } from "../thread/mailbox.ts";
 import type { StartTime } from "./wall-clock.ts";
 
 /** Everything the machine's thread starts from: plain data and shared memory, fit for another thread. */
@@ -43,6 +43,13 @@ export function describeState(state: RunState): string {
 
 /** Notes of the machine's thread, by name. */
 export interface MachineNotes {
+  /** The vCPUs have been made, and those that shall have threads of their own need them. */
+  readonly vcpus: {
+    /** What `AcceleratorVm.handle` of the machine's thread is. */
+    readonly vm: Json;
+    /** What the arena of the machine's thread holds. */
+    readonly fingerprint: string;
+  };
   /** Assembled; waits for "cont". */
   readonly ready: { readonly fingerprint: string };
   /** Could not be assembled. */

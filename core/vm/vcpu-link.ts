@@ -28,7 +28,7 @@ const VALUE = 7;
 /** Two words: an address of up to 2^52. */
 const ADDRESS = 8;
 const TEXT_LENGTH = 10;
-/** Not 0 when the thread has ended. */
+/** Not 0 when the thread has ended; the I/O thread says so of one that could not. */
 const OVER = 11;
 const TEXT = 64;
 
@@ -94,7 +94,7 @@ export class VcpuLink {
     Atomics.wait(this.#words, EPOCH, epoch);
   }
 
-  /** The thread ends. */
+  /** The thread ends, or has. */
   leave(how: "failed" | "ended"): void {
     Atomics.store(this.#words, OVER, how === "failed" ? FAILED : ENDED);
     this.#ring();
@@ -164,6 +164,11 @@ export class VcpuLink {
   get stands(): boolean {
     const words = this.#words;
     return Atomics.load(words, OVER) !== 0 || Atomics.load(words, STANDS) === ((this.epoch + 1) | 0);
+  }
+
+  /** Whether its thread has done all it had to do. */
+  get ended(): boolean {
+    return Atomics.load(this.#words, OVER) === ENDED;
   }
 
   /** Whether its thread has failed. */

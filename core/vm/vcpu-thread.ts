@@ -22,10 +22,14 @@ import type { Json } from "../thread/mailbox.ts";
 import { ControlPanel } from "./control.ts";
 import { attachArena, attachLinks, attachMemory } from "./thread-parts.ts";
 import type { VcpuLink } from "./vcpu-link.ts";
-import type { VcpuPlan, VcpuPost, VcpuStart } from "./vcpu-threads.ts";
+import type { VcpuPost } from "./vcpu-threads.ts";
+import type { VcpuPlan, VcpuStart } from "./vcpu-workers.ts";
 import { wallClock } from "./wall-clock.ts";
 
-/** Runs the vCPU that the thread was started for, with the plugins of `host`, until the machine's thread ends it. */
+/**
+ * Runs the vCPU that the thread was started for, with the plugins of `host`, until the machine's thread ends it. What is
+ * thrown on the way ends the thread, of which the I/O thread hears.
+ */
 export async function runVcpuThread(host: PluginHost): Promise<void> {
   const thread = new VcpuThread(workerData as VcpuPlan, host);
   const started = await thread.assemble();
@@ -64,7 +68,7 @@ class VcpuThread {
       this.#control.kick = () => this.#vcpu.kick();
       return null;
     } catch (error) {
-      return { error: messageOf(error) };
+      return { message: messageOf(error), hint: error instanceof QemuError ? error.hint : undefined };
     }
   }
 
@@ -125,16 +129,10 @@ class VcpuThread {
   }
 
   run(): void {
-    const link = this.#link;
-    try {
-      link.stand(0);
-      while (this.#turn());
-      if (this.#log.has("stats")) this.#printStatistics();
-      link.leave("ended");
-    } catch (error) {
-      this.#log.print(`qemu-next: CPU ${this.#plan.index}: ${error instanceof Error ? error.stack : String(error)}`);
-      link.leave("failed");
-    }
+    this.#link.stand(0);
+    while (this.#turn());
+    if (this.#log.has("stats")) this.#printStatistics();
+    this.#link.leave("ended");
   }
 
   /** False when the thread is to end. */

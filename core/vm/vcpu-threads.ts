@@ -1,29 +1,15 @@
 /**
- * The threads of a machine's further vCPUs, as the machine's thread sees them. It starts them, does what they ask of the
- * devices that live here, and makes them stand at an instruction boundary whenever it changes or looks at the machine.
+ * The threads of a machine's further vCPUs, as the machine's thread sees them. It does what they ask of the devices that
+ * live here, and makes them stand at an instruction boundary whenever it changes or looks at the machine. For one whose
+ * thread has failed nothing waits; the I/O thread, which started it (vcpu-workers.ts), ends the program then.
  */
 
 import type { VcpuExit } from "../accel.ts";
-import { startThread, type ThreadProgram } from "../assets.ts";
 import type { Bus } from "../bus/io.ts";
-import { messageOf, QemuError } from "../errors.ts";
+import { QemuError } from "../errors.ts";
 import type { Doorbell } from "../thread/doorbell.ts";
-import type { Json } from "../thread/mailbox.ts";
 import type { ControlRequest } from "./control.ts";
-import type { MachinePlan } from "./protocol.ts";
 import type { VcpuLink } from "./vcpu-link.ts";
-
-export const VCPU_THREAD: ThreadProgram = { name: "vcpu-thread", source: "bin/vcpu-thread.ts" };
-
-/** What a vCPU's thread starts from. */
-export interface VcpuPlan {
-  readonly machine: MachinePlan;
-  readonly index: number;
-  /** What `AcceleratorVm.handle` of the machine's thread is. */
-  readonly vm: Json;
-  /** What the arena of the machine's thread holds. */
-  readonly fingerprint: string;
-}
 
 /** What a vCPU tells the machine's thread while it runs. */
 export type VcpuPost =
@@ -31,9 +17,6 @@ export type VcpuPost =
   | { readonly kind: "control"; readonly request: ControlRequest }
   /** It stands, because it cannot go on. */
   | { readonly kind: "exit"; readonly exit: VcpuExit };
-
-/** What a vCPU's thread tells while it starts. */
-export type VcpuStart = { readonly error: string } | null;
 
 export interface VcpuThreadsOptions {
   /** By index; the first one is the machine's thread's own and not used. */
@@ -53,27 +36,6 @@ export interface VcpuThreadsOptions {
   onPost(index: number, post: VcpuPost): void;
 }
 
-/** A young generation of this size (MiB) does for a thread that has no translated code. */
-const YOUNG_GENERATION = 8;
-/** More would only compete for the host's CPUs. */
-const STARTING_AT_ONCE = 4;
-
-/** Starts the thread of one vCPU; resolves when it has assembled the machine. */
-function startVcpu(plan: VcpuPlan): Promise<void> {
-  const worker = startThread(VCPU_THREAD, {
-    name: `CPU ${plan.index}`,
-    workerData: plan,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
-  });
-  return new Promise((resolve, reject) => {
-    const fail = (reason: string): void =>
-      reject(new QemuError("vcpu-thread", `cannot start the thread of CPU ${plan.index}: ${reason}`));
-    worker.once("message", (start: VcpuStart) => (start ? fail(start.error) : resolve()));
-    worker.once("error", (error) => fail(messageOf(error)));
-    worker.once("exit", () => fail("it has ended"));
-  });
-}
-
 export class VcpuThreads {
   readonly #options: VcpuThreadsOptions;
   readonly #links: readonly VcpuLink[];
@@ -86,13 +48,15 @@ export class VcpuThreads {
     this.#links = options.links.slice(1);
   }
 
-  /** Starts a thread for each vCPU but the first; resolves when all have assembled the machine. */
-  async start(plan: Omit<VcpuPlan, "index">): Promise<void> {
-    let next = 1;
-    const startSome = async (): Promise<void> => {
-      while (next < this.#options.links.length) await startVcpu({ ...plan, index: next++ });
-    };
-    await Promise.all(Array.from({ length: STARTING_AT_ONCE }, startSome));
+  /**
+   * Waits until all threads have assembled the machine.
+   * @throws QemuError when one cannot; the I/O thread knows why.
+   */
+  waitForStart(): void {
+    const { bell } = this.#options;
+    while (!this.failed && !this.#stand()) bell.wait();
+    bell.ring();
+    if (this.failed) throw this.failure;
   }
 
   /** Does what the vCPUs have asked for. */
@@ -148,9 +112,13 @@ export class VcpuThreads {
     bell.ring();
   }
 
-  /** Whether the thread of a vCPU has failed; it has said why. */
+  /** Whether the thread of a vCPU has failed: what its vCPU and its devices hold is not to be relied upon. */
   get failed(): boolean {
     return this.#links.some((link) => link.failed);
+  }
+
+  get failure(): QemuError {
+    return new QemuError("vcpu-thread", "The thread of a CPU has failed");
   }
 
   /** They have been reset: whatever they met, they can go on. */
@@ -165,12 +133,15 @@ export class VcpuThreads {
     this.#release();
   }
 
-  /** Ends the threads. */
+  /** Ends the threads' work. */
   end(): void {
+    const { bell } = this.#options;
     this.stop();
     for (const link of this.#links) link.want("end");
     this.revive();
     this.#release();
+    while (!this.#links.every((link) => link.failed || link.ended)) bell.wait();
+    bell.ring();
   }
 
   #want(wanted: "stand" | "end"): void {

@@ -6,6 +6,7 @@
 
 import { unlinkSync, writeFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
+import type { ThreadProgram } from "../assets.ts";
 import { openImage } from "../block/driver.ts";
 import type { BlockNode } from "../block/node.ts";
 import { BlockServer, createRemoteBlockPlan } from "../block/remote.ts";
@@ -28,16 +29,21 @@ import type { PluginHost } from "../plugin/host.ts";
 import { Doorbell } from "../thread/doorbell.ts";
 import { createMailboxPlan, type Json, Mailbox, type Message } from "../thread/mailbox.ts";
 import { type MachineNotes, type MachinePlan, RESERVED_MEMORY, type RunState, WAKE_SECTION_SIZE } from "./protocol.ts";
+import { VcpuWorkers } from "./vcpu-workers.ts";
 import { startTime } from "./wall-clock.ts";
 
 /** How long the machine's thread may take to notice that it has to end, before it is ended by force. */
 const END_TIMEOUT_MS = 2000;
+/** The same when the thread of a vCPU has failed, which may hold a lock for ever. */
+const FAILED_TIMEOUT_MS = 500;
 
 /** What the program around the machine gives. */
 export interface VmEnvironment {
   readonly host: PluginHost;
   /** The machine's thread: runs `awaitMachine`, and gets the plan as a message. It may still be starting. */
   readonly thread: Worker;
+  /** The program of the threads of further vCPUs. */
+  readonly vcpuProgram: ThreadProgram;
   readonly version: string;
   /** A line for the user on standard error. */
   inform(message: string): void;
@@ -77,6 +83,9 @@ export class Vm {
   readonly #monitors: Monitor[] = [];
   readonly #muxes = new Map<string, Mux>();
   #worker: Worker | undefined;
+  #vcpuWorkers: VcpuWorkers | undefined;
+  #endTimeout = END_TIMEOUT_MS;
+  #running = false;
   #threadEnded: () => void = () => {};
   #ending = false;
   #pumping = true;
@@ -165,7 +174,7 @@ export class Vm {
   async quit(status: number): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
-    await this.#endThread();
+    await this.#endThreads();
     try {
       await this.#close();
     } catch (error) {
@@ -286,6 +295,7 @@ export class Vm {
       this.#mailbox.poll();
       this.#worker = undefined;
       const gone = new QemuError("internal", "the machine's thread has ended");
+      if (this.#running) this.#fail(gone);
       this.#ready.reject(gone);
       this.#mailbox.abandon(gone);
       this.#threadEnded();
@@ -293,6 +303,20 @@ export class Vm {
     worker.postMessage(this.#plan);
     void this.#pump();
     await ready;
+  }
+
+  #startVcpus(vm: MachineNotes["vcpus"]): void {
+    this.#vcpuWorkers = new VcpuWorkers({
+      program: this.environment.vcpuProgram,
+      machine: this.#plan,
+      bell: this.#workerBell,
+      onFailure: (error) => {
+        this.#endTimeout = FAILED_TIMEOUT_MS;
+        this.#fail(error);
+        this.#ready.reject(error);
+      },
+    });
+    this.#vcpuWorkers.start(vm);
   }
 
   async #pump(): Promise<void> {
@@ -310,7 +334,11 @@ export class Vm {
   #noted(name: keyof MachineNotes, { json }: Message): void {
     const { panicAction } = this.#line.io;
     switch (name) {
+      case "vcpus":
+        this.#startVcpus(json as unknown as MachineNotes["vcpus"]);
+        break;
       case "ready":
+        this.#running = true;
         this.#ready.resolve();
         break;
       case "failed": {
@@ -355,20 +383,22 @@ export class Vm {
     void this.quit(1);
   }
 
-  async #endThread(): Promise<void> {
-    if (!this.#worker) return;
-    const gone = new Promise<void>((resolve) => {
-      this.#threadEnded = resolve;
-    });
-    this.#mailbox.request("quit").catch(() => {});
-    const timer = setTimeout(() => void this.#worker?.terminate(), END_TIMEOUT_MS);
-    await gone;
-    clearTimeout(timer);
+  async #endThreads(): Promise<void> {
+    if (this.#worker) {
+      const gone = new Promise<void>((resolve) => {
+        this.#threadEnded = resolve;
+      });
+      this.#mailbox.request("quit").catch(() => {});
+      const timer = setTimeout(() => void this.#worker?.terminate(), this.#endTimeout);
+      await gone;
+      clearTimeout(timer);
+    }
+    await this.#vcpuWorkers?.end();
   }
 
   /** Writes out what the machine has sent, then closes everything; goes on after a failure and throws the first one. */
   async #close(): Promise<void> {
-    if (this.#worker) await this.#endThread();
+    await this.#endThreads();
     const failures: unknown[] = [];
     const attempt = async (action: () => unknown): Promise<void> => {
       try {

@@ -13,7 +13,7 @@ import { AddressSpace } from "../../../core/memory/address-space.ts";
 import type { Plugin } from "../../../core/plugin/plugin.ts";
 import type { SavedState } from "../../../core/state/state.ts";
 
-class FakeVcpu implements Vcpu {
+export class FakeVcpu implements Vcpu {
   readonly instructionPointer = 0x1234n;
   readonly #environment: VcpuEnvironment;
   readonly #act: string;
@@ -61,7 +61,7 @@ class FakeVcpu implements Vcpu {
   setA20(): void {}
 }
 
-const accelerator: Accelerator = {
+export const fakeAccelerator: Accelerator = {
   name: "fake",
   description: "runs nothing",
   properties: { act: { type: "str" } },
@@ -160,7 +160,7 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
   return machine;
 }
 
-const machine: MachineType = {
+export const fakeMachineType: MachineType = {
   name: "fake",
   aliases: [],
   description: "a machine for tests",
@@ -181,7 +181,7 @@ export const fakeMachine: Plugin = {
   name: "fake-machine",
   api: 1,
   apply({ hooks }) {
-    hooks.accelerator.for("fake").tap("fake-machine", () => accelerator);
-    hooks.machine.for("fake").tap("fake-machine", () => machine);
+    hooks.accelerator.for("fake").tap("fake-machine", () => fakeAccelerator);
+    hooks.machine.for("fake").tap("fake-machine", () => fakeMachineType);
   },
 };
