@@ -33,12 +33,18 @@ export async function loadCLibrary(): Promise<CLibrary> {
   try {
     const koffi = await loadKoffi();
     const library = koffi.load(null);
+    // Of several names of one number the first one counts (EAGAIN).
+    const names = new Map(
+      Object.entries(koffi.os.errno)
+        .reverse()
+        .map(([name, number]) => [number, name]),
+    );
     return {
       function: (prototype) => library.func(prototype) as unknown as CFunction,
       view: (address, size) => koffi.view(BigInt(address), size),
       errorName() {
         const number = koffi.errno();
-        return Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `error ${number}`;
+        return names.get(number) ?? `error ${number}`;
       },
     };
   } catch (cause) {
