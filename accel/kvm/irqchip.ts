@@ -26,6 +26,8 @@ const PIC_LINES = 16;
 const CASCADE = 2;
 const PIN_OF_TIMER = 2;
 const FIRST_PIN = 32;
+/** The kernel's -1 for a message that nobody takes. */
+const NOT_DELIVERED = "EPERM";
 
 /** Which of the interrupt controllers are the kernel's. */
 export type IrqchipMode = "on" | "split" | "off";
@@ -116,13 +118,14 @@ export class KernelIrqchip {
     this.#call("KVM_IRQ_LINE", abi.KVM_IRQ_LINE, this.#level);
   }
 
-  /** Sends a message to local APICs. */
+  /** Sends a message to local APICs. One that none of them takes is lost: the guest may have disabled them all. */
   signal(message: InterruptMessage): void {
     const { address, data } = encodeMessage(message);
     const view = new DataView(new ArrayBuffer(SIZES.kvm_msi));
     view.setUint32(0, address, true);
     view.setUint32(8, data, true);
-    this.#call("KVM_SIGNAL_MSI", abi.KVM_SIGNAL_MSI, view);
+    const result = this.library.ioctlWith(this.#vm, abi.KVM_SIGNAL_MSI, view);
+    if (result < 0 && this.library.errorName() !== NOT_DELIVERED) this.library.check("KVM_SIGNAL_MSI", result);
   }
 
   /** Split: what the pins of the machine's I/O APIC lead to. */

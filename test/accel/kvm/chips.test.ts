@@ -10,7 +10,7 @@ import { decodeLocalApic, encodeLocalApic } from "../../../accel/kvm/chips/lapic
 import { KvmClock } from "../../../accel/kvm/clock.ts";
 import { encodeMessage, irqchipMode, KernelIrqchip } from "../../../accel/kvm/irqchip.ts";
 import { emulatesGuests, type KvmSystem, openKvm } from "../../../accel/kvm/system.ts";
-import { APIC_BROADCAST, DELIVERY_LOWEST, msiMessage } from "../../../core/bus/apic-bus.ts";
+import { APIC_BROADCAST, DELIVERY_FIXED, DELIVERY_LOWEST, msiMessage } from "../../../core/bus/apic-bus.ts";
 import { APIC_STATE, APIC_TIMER_STATE } from "../../../core/chips/apic.ts";
 import { I8254_STATE } from "../../../core/chips/i8254.ts";
 import { I8259_STATE } from "../../../core/chips/i8259.ts";
@@ -208,6 +208,14 @@ if (reason !== undefined) {
     pit.hpetLegacy.set(false);
     assert.is(irqchip.readPit().getUint32(72, true), 0);
     irqchip.restartPit();
+  });
+
+  test("a message that no local APIC takes is lost; one that the kernel cannot send is an error", () => {
+    const { irqchip } = make();
+    const message = { destination: 3, logical: false, deliveryMode: DELIVERY_FIXED, vector: 0x40, level: false };
+    irqchip.signal(message);
+    const without = new KernelIrqchip(system.library, system.createVm(), "split");
+    assert.throws(() => without.signal(message), /KVM_SIGNAL_MSI failed/);
   });
 
   test("kvmclock stands still while the machine does", () => {
