@@ -132,7 +132,7 @@ export interface VcpuThreading {
   /** Gets a vCPU out of `Vcpu.run`, as ringing its doorbell does, but faster. */
   wake(index: number): void;
   /** In the machine's thread: does the writes of vCPUs that have been kept back; see `IoRegion.coalesced`. */
-  settle(): void;
+  settle?(): void;
 }
 
 export interface Accelerator {

@@ -176,7 +176,7 @@ class MachineThread {
       ports,
       memory,
       catchUp: () => this.#clock.poll(),
-      settle: () => threading.settle(),
+      settle: () => threading.settle?.(),
       wake: (index) => threading.wake(index),
       onPost: (index, post) => this.#posted(index, post),
     });
