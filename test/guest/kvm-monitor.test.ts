@@ -7,14 +7,13 @@
 import { writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { assemble } from "../tools/asm.ts";
 import { Conversation, endConversations } from "../tools/conversation.ts";
+import { firmwareImage, OPEN_FS, OPEN_FS_TABLE } from "../tools/firmware.ts";
 import { ended, PROGRAM, scratch } from "../tools/guest.ts";
 import { kvmMissing } from "../tools/kvm.ts";
 import { runDelay } from "../tools/run-delay.ts";
 
 const files = scratch();
-const IMAGE_SIZE = 0x10000;
 /** A word for each CPU. */
 const COUNTER = 0x500;
 const ROUNDS = 100;
@@ -31,14 +30,7 @@ const TWO = `mov ecx, 0x1b
   rdmsr
   test ah, 1
   je second
-  lgdt [cs:gdtr]
-  mov eax, cr0
-  or al, 1
-  mov cr0, eax
-  mov bx, 8
-  mov fs, bx
-  and al, 0xfe
-  mov cr0, eax
+  ${OPEN_FS}
   mov ebx, 0xfee00300
   mov dword [fs:ebx], 0xc4500
   mov cx, 1000
@@ -50,9 +42,7 @@ const TWO = `mov ecx, 0x1b
   jmp again
   second: ${count(1)}
   jmp second
-  gdt: dq 0, 0x00cf93000000ffff
-  gdtr: dw 15
-  dd 0xf0000 + gdt`;
+  ${OPEN_FS_TABLE}`;
 const GUESTS: Readonly<Record<string, string>> = {
   halts: "again: hlt\njmp again",
   computes: `again: ${count()}\njmp again`,
@@ -62,8 +52,7 @@ const GUESTS: Readonly<Record<string, string>> = {
 };
 
 function firmware(name: string): string {
-  const { bytes } = assemble(`bits 16
-    cli
+  const image = firmwareImage(`cli
     xor ax, ax
     mov ds, ax
     mov ss, ax
@@ -73,9 +62,6 @@ function firmware(name: string): string {
     ${GUESTS[name]}
     on_nmi: ${count()}
     iretw`);
-  const image = new Uint8Array(IMAGE_SIZE);
-  image.set(bytes);
-  image.set([0xea, 0x00, 0x00, 0x00, 0xf0], IMAGE_SIZE - 16);
   const file = files.path("firmware.bin");
   writeFileSync(file, image);
   return file;

@@ -7,13 +7,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { assemble } from "../tools/asm.ts";
 import { Conversation, endConversations } from "../tools/conversation.ts";
+import { firmwareImage, OPEN_FS, OPEN_FS_TABLE } from "../tools/firmware.ts";
 import { ACCELERATOR, ended, PROGRAM, scratch } from "../tools/guest.ts";
 import { kvmMissing } from "../tools/kvm.ts";
 
 const files = scratch();
-const IMAGE_SIZE = 0x10000;
 const WIDTH = 320;
 const HEIGHT = 200;
 const PIXELS = WIDTH * HEIGHT;
@@ -49,8 +48,7 @@ function firmware(): string {
   const rows = STEPS.map((step) =>
     "top" in step ? `dd 1, ${step.top}, 0, 0` : `dd 0, ${FRAME_BUFFER + step.pixel * 4}, ${step.count}, ${step.color}`,
   );
-  const { bytes } = assemble(`bits 16
-    cli
+  const image = firmwareImage(`cli
     xor ax, ax
     mov ds, ax
     mov ss, ax
@@ -58,14 +56,7 @@ function firmware(): string {
     mov dword [${COUNTER}], 0
     mov word [8], on_nmi
     mov word [10], 0xf000
-    lgdt [cs:gdtr]
-    mov eax, cr0
-    or al, 1
-    mov cr0, eax
-    mov bx, 8
-    mov fs, bx
-    and al, 0xfe
-    mov cr0, eax
+    ${OPEN_FS}
     ${config(0x10, FRAME_BUFFER)}
     ${config(4, 3)}
     ${vbe(VBE.xres, WIDTH)}
@@ -101,13 +92,8 @@ function firmware(): string {
     mov ax, di
     out dx, ax
     jmp done
-    gdt: dq 0, 0x00cf93000000ffff
-    gdtr: dw 15
-    dd 0xf0000 + gdt
+    ${OPEN_FS_TABLE}
     steps: ${rows.join("\n")}`);
-  const image = new Uint8Array(IMAGE_SIZE);
-  image.set(bytes);
-  image.set([0xea, 0, 0, 0, 0xf0], IMAGE_SIZE - 16);
   const file = files.path("firmware.bin");
   writeFileSync(file, image);
   return file;

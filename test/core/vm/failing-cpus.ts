@@ -98,7 +98,7 @@ async function assemble(runtime: MachineRuntime): Promise<Machine> {
   return {
     ...nothing,
     vcpus,
-    threading: { handle: null, pins: (index) => vcpus[index], wake: (index) => bells[index].ring() },
+    threading: { handle: null, pins: (index) => vcpus[index], wake: (index) => bells[index].ring(), settle() {} },
     memory: space,
     ports,
     pci: undefined,

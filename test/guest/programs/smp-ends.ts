@@ -3,9 +3,8 @@
  * mode with a flat FS. All CPUs begin at the same place; what they have to know of each other lies in low memory.
  */
 
-import { assemble } from "../../tools/asm.ts";
+import { firmwareImage, OPEN_FS, OPEN_FS_TABLE } from "../../tools/firmware.ts";
 
-const IMAGE_SIZE = 0x10000;
 /** Words that outlive a reset. */
 const BOOTS = 0x600;
 const ARRIVED = 0x604;
@@ -51,19 +50,11 @@ const TRIPLE_FAULT = `lidt [cs:nothing]
 
 /** `first` is what the first CPU does after it has started the others, which do `others` and then nothing. */
 export function firmware(first: string, others: string): Uint8Array {
-  const { bytes } = assemble(`bits 16
-    cli
+  return firmwareImage(`cli
     xor ax, ax
     mov ds, ax
     mov ss, ax
-    lgdt [cs:gdtr]
-    mov eax, cr0
-    or al, 1
-    mov cr0, eax
-    mov bx, 8
-    mov fs, bx
-    and al, 0xfe
-    mov cr0, eax
+    ${OPEN_FS}
     mov ebx, 0xfee00020
     mov eax, [fs:ebx]
     shr eax, 24
@@ -89,18 +80,12 @@ export function firmware(first: string, others: string): Uint8Array {
     on_nmi: lock inc dword [${NMIS}]
     iretw
     align 8
-    gdt: dq 0, 0x00cf93000000ffff, 0x00cf9b000000ffff
-    gdtr: dw 15
-    dd 0xf0000 + gdt
+    ${OPEN_FS_TABLE}
     gdt2: dq 0, 0x00cf9b000000ffff
     flat: dw 15
     dd 0xf0000 + gdt2
     nothing: dw 0
     dd 0`);
-  const image = new Uint8Array(IMAGE_SIZE);
-  image.set(bytes);
-  image.set([0xea, 0x00, 0x00, 0x00, 0xf0], IMAGE_SIZE - 16);
-  return image;
 }
 
 export const start = `${send(OTHERS | INIT)}

@@ -8,9 +8,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { inOrder, smpImage, smpReport } from "../../guest/programs/smp.ts";
 import { assemble } from "../../tools/asm.ts";
+import { firmwareImage, OPEN_FS, OPEN_FS_TABLE } from "../../tools/firmware.ts";
 import { TestBoard } from "./board.ts";
 
-const IMAGE_SIZE = 0x10000;
 const LIMIT = 20_000;
 const folder = mkdtempSync(join(tmpdir(), "qemu-next-smp-"));
 
@@ -25,20 +25,10 @@ const ICR = { init: 0x4500, sipi: 0x4600, nmi: 0x4400, smi: 0x4200, self: 0x4000
 
 /** Real-mode code with FS opened to 4 GiB for the APIC; `again` is where a bootstrap processor comes after INIT. */
 function program(main: string, started: string, again = "hlt"): Uint8Array {
-  const source = `bits 16
-    org 0
-start:
-    cli
+  const image = firmwareImage(`cli
     mov ax, cs
     mov ds, ax
-    lgdt [table]
-    mov eax, cr0
-    or al, 1
-    mov cr0, eax
-    mov bx, 8
-    mov fs, bx
-    and al, 0xfe
-    mov cr0, eax
+    ${OPEN_FS}
     xor ax, ax
     mov ss, ax
     mov sp, 0x7000
@@ -66,14 +56,8 @@ wait_for:
     cmp [es:0x504], al
     jne wait_for
     ret
-table: dw 15
-    dd ${0xf0000 + 0x500}
-`;
-  const image = new Uint8Array(IMAGE_SIZE);
-  image.set(assemble(source).bytes);
+    ${OPEN_FS_TABLE}`);
   image.set(assemble(`bits 16\norg 0x400\n${started}`).bytes, 0x400);
-  image.set([0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0], 0x500);
-  image.set([0xea, 0, 0, 0, 0xf0], 0xfff0);
   return image;
 }
 const send = (command: number): string => `mov dword [fs:edi], 0x${command.toString(16)}`;
