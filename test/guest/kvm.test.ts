@@ -1,9 +1,10 @@
 // @timeout 120
 /** Machines under the host's KVM, as far as a host gets that emulates guest code. Skipped where there is no /dev/kvm. */
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { assemble } from "../tools/asm.ts";
 import { Conversation, endConversations } from "../tools/conversation.ts";
 import { ended, PROGRAM, scratch } from "../tools/guest.ts";
 import { kvmMissing } from "../tools/kvm.ts";
@@ -62,6 +63,35 @@ if (reason !== undefined) {
   for (const irqchip of ["off", "on", "split"]) {
     test(`real, protected and long mode, ports and registers; kernel-irqchip=${irqchip}`, () => modes(irqchip));
   }
+
+  test("what a guest has printed comes out when it only computes, and when it ends", async () => {
+    const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const ends = { computes: "jmp $", resets: "mov al, 0xfe\nout 0x64, al\nhlt" };
+    for (const [name, end] of Object.entries(ends)) {
+      const [image, log] = [files.path(`${name}.bin`), files.path(`${name}.txt`)];
+      const { bytes } = assemble(`bits 16
+        mov al, 65
+        next: out 0xe9, al
+        inc al
+        cmp al, 91
+        jne next
+        ${end}`);
+      const firmware = new Uint8Array(0x10000);
+      firmware.set(bytes);
+      firmware.set([0xea, 0, 0, 0, 0xf0], 0xfff0); // jmp f000:0000
+      writeFileSync(image, firmware);
+      const options = ["-nodefaults", "-display", "none", "-m", "16", "-bios", image, "-debugcon", `file:${log}`];
+      const guest = await start("-accel", "kvm", ...options, "-no-reboot", "-monitor", "stdio");
+      const printed = (): string => (existsSync(log) ? readFileSync(log, "latin1") : "");
+      for (let tries = 0; name === "computes" && printed() !== letters; tries++) {
+        assert.ok(tries < 500, printed());
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      if (name === "computes") guest.type("quit\n");
+      assert.is((await ended(guest, 20)).status, 0);
+      assert.is(printed(), letters);
+    }
+  });
 
   test("SeaBIOS finds nothing to boot; the monitor reaches a CPU in the kernel", async () => {
     const log = files.path("bios.log");
