@@ -270,8 +270,9 @@ export class KvmVcpu implements Vcpu {
         if (!this.hasWork()) return "halted";
         words.setFlag(HALTED, false);
       }
-      this.#offerInterrupts();
       if (!waker.enter()) return this.#leave("slice");
+      // Now KVM_RUN has to follow: the kernel forgets what it has been offered when it is offered another one before that.
+      this.#offerInterrupts();
       const result = this.#library.ioctl(this.#fd, KVM_RUN);
       words.left();
       this.#unfinished = false;
