@@ -9,26 +9,21 @@ import { ONE_CPU } from "../../../core/cpu-topology.ts";
 import type { Machine, MachineRuntime } from "../../../core/machine.ts";
 import { AddressSpace } from "../../../core/memory/address-space.ts";
 import type { Plugin } from "../../../core/plugin/plugin.ts";
-import { defineState, i32 } from "../../../core/state/state.ts";
+import { array, defineState, i32 } from "../../../core/state/state.ts";
 import { Lock } from "../../../core/thread/lock.ts";
 import { FakeVcpu, fakeAccelerator, fakeMachineType } from "./fake-machine.ts";
 
-const SHARED = defineState("shared", 1, { locked: i32 });
+const SHARED = defineState("shared", 1, { locked: array(i32, 1) });
 
 interface Shared {
   readonly ports: PortSpace;
   readonly lock: Lock;
-  /** Whether CPU 1 has the lock, for good. */
-  locked: number;
+  /** 1 when CPU 1 has the lock, for good. */
+  readonly locked: Int32Array;
 }
 
-function allocateMore(all: unknown[]): void {
-  for (let i = 0; i < 1000; i++) all.push(new Array(1000).fill(i));
-}
-
-/** V8 can end a loop that calls functions. */
 function allocate(): never {
-  for (const all: unknown[] = []; ; ) allocateMore(all);
+  for (const all: unknown[] = []; ; ) all.push(new Array(1000).fill(all.length));
 }
 
 function spin(): never {
@@ -49,13 +44,14 @@ const ACTS: Readonly<Record<string, readonly ((shared: Shared) => void)[]>> = {
   "cpu-leaves": [rest, leave, ask],
   "cpu-exhausts": [rest, allocate, ask],
   "cpu-exhausts-locked": [
-    (shared) => {
-      while (shared.locked === 0) ask(shared);
-      shared.lock.run(rest);
+    ({ locked, lock }) => {
+      Atomics.wait(locked, 0, 0);
+      lock.run(rest);
     },
-    (shared) => {
-      shared.lock.acquire();
-      shared.locked = 1;
+    ({ locked, lock }) => {
+      lock.acquire();
+      Atomics.store(locked, 0, 1);
+      Atomics.notify(locked, 0);
       allocate();
     },
     ask,
@@ -70,7 +66,7 @@ class FailingVcpu extends FakeVcpu {
 
   override run(): VcpuExit {
     this.act(this.shared!);
-    return "slice";
+    return this.act === rest ? "halted" : "slice";
   }
 }
 
