@@ -38,7 +38,7 @@ for (const [act, message] of Object.entries(FAILURES)) {
 for (const command of ["stop", "quit"]) {
   test(`a CPU's thread runs out of memory while it is waited for: ${command}`, async () => {
     const program = start("cpu-exhausts", "-monitor", "stdio");
-    await program.expect("(qemu) ");
+    await program.expect("allocating\n", LIMIT * 1000);
     program.type(`${command}\n`);
     const { status, stderr } = await ended(program, LIMIT);
     if (command === "quit") assert.is(status, 0);

@@ -3,6 +3,7 @@
  * else to do, asks for a port of the machine's thread again and again.
  */
 
+import { writeSync } from "node:fs";
 import type { AcceleratorVm, VcpuExit } from "../../../core/accel.ts";
 import { PortSpace } from "../../../core/bus/io.ts";
 import { ONE_CPU } from "../../../core/cpu-topology.ts";
@@ -23,6 +24,7 @@ interface Shared {
 }
 
 function allocate(): never {
+  writeSync(1, "allocating\n");
   for (const all: unknown[] = []; ; ) all.push(new Array(1000).fill(all.length));
 }
 
