@@ -9,7 +9,7 @@ const { version } = manifest;
 
 /** Runs the machine that the command line describes. */
 async function runMachine(args: readonly string[]): Promise<number> {
-  const [{ PluginHost }, { runProgram }, { FIRST_PARTY }, { MACHINE_THREAD, VCPU_THREAD }] = await Promise.all([
+  const [{ PluginHost }, { runProgram }, { FIRST_PARTY }, { MACHINE_THREAD }] = await Promise.all([
     import("../core/plugin/host.ts"),
     import("../core/vm/program.ts"),
     import("../plugins/first-party.ts"),
@@ -17,7 +17,7 @@ async function runMachine(args: readonly string[]): Promise<number> {
   ]);
   const host = new PluginHost();
   for (const plugin of FIRST_PARTY) host.offer(plugin);
-  const threads = { machine: MACHINE_THREAD, vcpu: VCPU_THREAD };
+  const threads = { machine: MACHINE_THREAD, vcpu: MACHINE_THREAD };
   return runProgram(args, { name: NAME, version, commands: COMMANDS, host, threads });
 }
 

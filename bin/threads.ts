@@ -5,6 +5,5 @@ import { COMPILE_THREAD } from "../accel/tcg/threads.ts";
 import type { ThreadProgram } from "../core/assets.ts";
 
 export const MACHINE_THREAD: ThreadProgram = { name: "machine-thread", source: "bin/machine-thread.ts" };
-export const VCPU_THREAD: ThreadProgram = { name: "vcpu-thread", source: "bin/vcpu-thread.ts" };
 
-export const THREADS: readonly ThreadProgram[] = [MACHINE_THREAD, VCPU_THREAD, COMPILE_THREAD, KICK_THREAD];
+export const THREADS: readonly ThreadProgram[] = [MACHINE_THREAD, COMPILE_THREAD, KICK_THREAD];

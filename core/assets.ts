@@ -60,7 +60,7 @@ export function readAsset(name: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * What a thread inside the executable runs first; it is handed over as text, so that it knows nothing of this file. The
+ * What each thread inside the executable runs first; it is handed over as text, so that it knows nothing of this file. The
  * bundle there is a function of what Node gives to modules. Beside it lies what V8 made of it when the executable was
  * built (bin/bundle/code-cache.ts), which saves most of the thread's start.
  */
@@ -75,11 +75,16 @@ function runBundle(name: string, require: NodeJS.Require): void {
   script.runInThisContext()(require, module, module.exports, process.execPath, ".");
 }
 
+/** The text that runs the bundle of that name inside the executable. */
+export function bundleRunner(name: string): string {
+  return `(${runBundle})(${JSON.stringify(name)}, require)`;
+}
+
 /** Starts a program in a thread of its own. */
 export function startThread({ name, source }: ThreadProgram, options: WorkerOptions = {}): Worker {
   if (PLACE === "source") return new Worker(join(HERE, "..", source), options);
   if (PLACE === "package") return new Worker(join(HERE, `${name}.cjs`), options);
-  return new Worker(`(${runBundle})(${JSON.stringify(name)}, require)`, { ...options, eval: true });
+  return new Worker(bundleRunner(name), { ...options, eval: true });
 }
 
 /** Loads a native addon. One that is inside the executable goes through a file that is gone when this returns. */

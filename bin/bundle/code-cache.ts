@@ -1,6 +1,6 @@
 /**
- * What V8 makes of the threads' bundles: a machine is started once, and when its threads end, the code that they have
- * compiled until then is kept. In the executable it takes the place of compiling again.
+ * What V8 makes of the bundles: machines are started, and when their threads end, the code that they have compiled until
+ * then is kept. In the executable it takes the place of compiling again.
  *
  * It fits only the same Node with the same V8 flags, and bundles that have not changed by a letter. Inside the executable
  * a bundle is a function expression, as it is here.
@@ -11,6 +11,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { KICK_THREAD } from "../../accel/kvm/threads.ts";
 import { COMPILE_THREAD } from "../../accel/tcg/threads.ts";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { THREADS } from "../threads.ts";
@@ -27,21 +28,35 @@ export function wrapBundle(bundle: Uint8Array): string {
   return `(function (require, module, exports, __filename, __dirname) {${Buffer.from(bundle)}\n})`;
 }
 
+/** The environment variable with the name of a thread whose code is not kept. */
+const SKIPPED = "QEMU_NEXT_SKIPPED_THREAD";
+
 /**
- * Takes the place of a thread's bundle: runs it, and keeps its code. The machine's thread does not return to its event
- * loop before the end; others are ended from outside, so their code is kept again and again.
+ * Takes the place of a bundle: runs it, with what has been kept of it before, and keeps its code. The main program and the
+ * machine's thread end by themselves; others are ended from outside, so their code is kept again and again. While V8
+ * counts what is called it throws no code away, not even that of the bundle itself, which has run once and for all.
  */
-const RECORDER = `const { readFileSync, renameSync, writeFileSync } = require("node:fs");
+const RECORDER = `const { existsSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { Script } = require("node:vm");
+const { threadName } = require("node:worker_threads");
+const { Session } = require("node:inspector");
+const session = new Session();
+session.connect();
+session.post("Profiler.enable");
+session.post("Profiler.startPreciseCoverage", { callCount: false, detailed: false });
 const base = __filename.replace(/\\.cjs$/, "");
-const script = new Script(readFileSync(base + ".txt", "utf8"), { filename: __filename });
+const cache = base + ".cache";
+const cachedData = existsSync(cache) ? readFileSync(cache) : undefined;
+const script = new Script(readFileSync(base + ".txt", "utf8"), { filename: __filename, cachedData });
 const keep = () => {
   writeFileSync(base + ".part", script.createCachedData());
-  renameSync(base + ".part", base + ".cache");
+  renameSync(base + ".part", cache);
 };
-process.on("exit", keep);
-setInterval(keep, 20).unref();
-script.runInThisContext()(require, module, exports, __filename, __dirname);
+if (threadName !== process.env.${SKIPPED}) {
+  process.on("exit", keep);
+  setInterval(keep, 20).unref();
+}
+script.runInThisContext()(require, module, module.exports, __filename, __dirname);
 `;
 
 /**
@@ -67,32 +82,41 @@ export function endingKernel(rounds = 1): Uint8Array {
 }
 
 /**
- * Runs a machine with the bundles in `folder`, an empty folder; answers the files with the compiled code of the threads
- * that have run, by the name of the bundle. Empty when the chosen parts have no translator: what else runs CPUs needs a
- * host that has it.
+ * Runs machines with the bundles in `folder`, an empty folder; answers the files with the compiled code, by the name of the
+ * bundle. Empty when the chosen parts have no translator: what else runs CPUs needs a host that has it. Where this one
+ * has KVM, the code for that is among it.
  */
 export async function recordCode(code: Code, folder: string): Promise<Map<string, string>> {
   if (!code.files.has(`${COMPILE_THREAD.name}.cjs`)) return new Map();
   await mkdir(folder);
   for (const [name, path] of code.assets) await copyFile(path, join(folder, name));
   for (const [name, contents] of code.files) {
-    const isMain = name === `${MAIN}.cjs`;
-    await writeFile(join(folder, name), isMain ? contents : RECORDER);
-    if (!isMain) await writeFile(join(folder, name.replace(/\.cjs$/, ".txt")), wrapBundle(contents));
+    await writeFile(join(folder, name), RECORDER);
+    await writeFile(join(folder, name.replace(/\.cjs$/, ".txt")), wrapBundle(contents));
   }
   const kernel = join(folder, "kernel");
-  await writeFile(kernel, endingKernel(ROUNDS));
-  const machine = ["-nodefaults", "-display", "none", "-bios", "none", "-kernel", kernel, "-no-reboot"];
-  try {
-    await execute(process.execPath, [join(folder, `${MAIN}.cjs`), ...machine], {
+  const start = async (rounds: number, options: readonly string[], skipped = "none"): Promise<void> => {
+    await writeFile(kernel, endingKernel(rounds));
+    const machine = ["-nodefaults", "-display", "none", "-bios", "none", "-kernel", kernel, "-no-reboot"];
+    await execute(process.execPath, [join(folder, `${MAIN}.cjs`), ...machine, ...options], {
       cwd: folder,
-      env: { NODE_NO_WARNINGS: "1" },
+      env: { NODE_NO_WARNINGS: "1", [SKIPPED]: skipped },
       timeout: TIME_LIMIT_MS,
     });
+  };
+  try {
+    await start(ROUNDS, []);
   } catch (cause) {
     const said = (cause as { stderr?: string }).stderr?.trim().split("\n")[0] || messageOf(cause);
     throw new QemuError("bundle-broken", `the bundled program does not run: ${said}`, { cause });
   }
-  const caches = THREADS.map(({ name }): [string, string] => [name, join(folder, `${name}.cache`)]);
+  if (code.files.has(`${KICK_THREAD.name}.cjs`)) {
+    // One after the other, because both keep the code of the same bundle.
+    for (const skipped of ["CPU 1", "machine"]) {
+      await start(1, ["-accel", "kvm", "-smp", "2"], skipped).catch(() => {});
+    }
+  }
+  const names = [MAIN, ...THREADS.map(({ name }) => name)];
+  const caches = names.map((name): [string, string] => [name, join(folder, `${name}.cache`)]);
   return new Map(caches.filter(([, file]) => existsSync(file)));
 }

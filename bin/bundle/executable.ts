@@ -12,6 +12,7 @@ import { execFile } from "node:child_process";
 import { chmod, copyFile, mkdtemp, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { bundleRunner } from "../../core/assets.ts";
 import { messageOf, QemuError } from "../../core/errors.ts";
 import { type Code, MAIN } from "./code.ts";
 import { recordCode, wrapBundle } from "./code-cache.ts";
@@ -93,21 +94,20 @@ export async function makeExecutable({ code, firmware, output, progress }: Execu
     const assets: Record<string, string> = Object.fromEntries([...code.assets, ...firmware.files]);
     for (const [name, file] of await recordCode(code, join(folder, "run"))) assets[`${name}.cache`] = file;
     for (const [name, contents] of code.files) {
-      const isMain = name === `${MAIN}.cjs`;
-      await writeFile(join(folder, name), isMain ? contents : wrapBundle(contents));
-      if (!isMain) assets[name] = name;
+      await writeFile(join(folder, name), wrapBundle(contents));
+      assets[name] = name;
     }
+    await writeFile(join(folder, "main.js"), bundleRunner(MAIN));
     await writeFile(
       join(folder, "licenses.txt"),
       licenseText([nodeLicense(process.execPath), ...code.packages, ...firmware.packages]),
     );
     assets["licenses.txt"] = "licenses.txt";
     const config = {
-      main: `${MAIN}.cjs`,
+      main: "main.js",
       output: "executable",
       executable: node,
       disableExperimentalSEAWarning: true,
-      useCodeCache: true,
       execArgvExtension: "none",
       assets,
     };

@@ -3,6 +3,7 @@
  * with the devices that threads share. Like that thread it never returns to its event loop.
  */
 
+import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Vcpu } from "../accel.ts";
 import { RemoteBlockPort } from "../block/remote.ts";
@@ -23,7 +24,7 @@ import { ControlPanel } from "./control.ts";
 import { attachArena, attachLinks, attachMemory } from "./thread-parts.ts";
 import type { VcpuLink } from "./vcpu-link.ts";
 import type { VcpuPost } from "./vcpu-threads.ts";
-import type { VcpuPlan, VcpuStart } from "./vcpu-workers.ts";
+import type { VcpuHandover, VcpuPlan, VcpuStart } from "./vcpu-workers.ts";
 import { wallClock } from "./wall-clock.ts";
 
 /**
@@ -31,8 +32,9 @@ import { wallClock } from "./wall-clock.ts";
  * thrown on the way ends the thread, of which the I/O thread hears.
  */
 export async function runVcpuThread(host: PluginHost): Promise<void> {
+  const handover = once(parentPort!, "message") as Promise<[VcpuHandover]>;
   const thread = new VcpuThread(workerData as VcpuPlan, host);
-  const started = await thread.assemble();
+  const started = await thread.assemble(handover.then(([first]) => first));
   parentPort!.postMessage(started);
   if (started === null) thread.run();
 }
@@ -53,13 +55,15 @@ class VcpuThread {
     this.#log = new Log(plan.machine.log);
   }
 
-  async assemble(): Promise<VcpuStart> {
-    const { plugins } = this.#plan.machine;
+  /** Loads what it can until the machine's thread has assembled the machine, then does the same. */
+  async assemble(handover: Promise<VcpuHandover>): Promise<VcpuStart> {
+    const { plugins, options } = this.#plan.machine;
     try {
       if (plugins.length > 0) await (await import("../plugin/foreign.ts")).offerPlugins(this.#host, plugins);
-      const machine = await this.#assemble();
-      const fingerprint = this.#arena.fingerprint();
-      if (fingerprint !== this.#plan.fingerprint) {
+      await this.#host.require("machine", options.machine);
+      const { vm, fingerprint } = await handover;
+      const machine = await this.#assemble(vm);
+      if (this.#arena.fingerprint() !== fingerprint) {
         throw new QemuError("threads-differ", "it has assembled another machine", {
           hint: "do all devices of third-party plugins create the same state every time?",
         });
@@ -72,8 +76,8 @@ class VcpuThread {
     }
   }
 
-  async #assemble(): Promise<Machine> {
-    const { machine: plan, index, vm } = this.#plan;
+  async #assemble(vm: Json): Promise<Machine> {
+    const { machine: plan, index } = this.#plan;
     const { options } = plan;
     const { memory, wake } = attachMemory(plan);
     const arena = attachArena(memory);

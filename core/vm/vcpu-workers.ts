@@ -1,7 +1,7 @@
 /**
- * The threads of a machine's further vCPUs, as the I/O thread sees them. It starts them when the machine's thread has made
- * the vCPUs, and is who hears of one that fails: the machine's thread never gets to its event loop. It says so in the
- * vCPU's link, so that nobody waits for that vCPU any more.
+ * The threads of a machine's further vCPUs, as the I/O thread sees them. They load their program while the machine's thread
+ * assembles the machine, and do the same when that has made the vCPUs. The I/O thread is who hears of one that fails: the
+ * machine's thread never gets to its event loop. It says so in the vCPU's link, so that nobody waits for that vCPU any more.
  */
 
 import type { Worker } from "node:worker_threads";
@@ -13,10 +13,13 @@ import { attachArena, attachLinks, attachMemory } from "./thread-parts.ts";
 import type { VcpuLink } from "./vcpu-link.ts";
 
 /** What a vCPU's thread starts from. */
-export interface VcpuPlan extends Readonly<MachineNotes["vcpus"]> {
+export interface VcpuPlan {
   readonly machine: MachinePlan;
   readonly index: number;
 }
+
+/** What it gets when the machine's thread has made the vCPUs. */
+export type VcpuHandover = MachineNotes["vcpus"];
 
 /** What a vCPU's thread tells when it has assembled the machine: null, or why it could not. */
 export type VcpuStart = { readonly message: string; readonly hint: string | undefined } | null;
@@ -38,7 +41,10 @@ const STARTING_AT_ONCE = 4;
 export class VcpuWorkers {
   readonly #options: VcpuWorkersOptions;
   readonly #links: readonly VcpuLink[];
-  readonly #workers: Worker[] = [];
+  /** By index; the first vCPU has none. */
+  readonly #workers: (Worker | undefined)[] = [];
+  #handover: VcpuHandover | undefined;
+  /** The next one that is to assemble the machine. */
   #next = 1;
   #ending = false;
 
@@ -48,22 +54,29 @@ export class VcpuWorkers {
     const { memory } = attachMemory(machine);
     attachArena(memory);
     this.#links = attachLinks(memory, machine.options.smp.cpus, () => bell.ring());
+    for (let index = 1; index <= STARTING_AT_ONCE && index < this.#links.length; index++) this.#start(index);
   }
 
-  /** Starts a thread for each vCPU but the first. */
-  start(vm: MachineNotes["vcpus"]): void {
-    for (let i = 0; i < STARTING_AT_ONCE; i++) this.#startNext(vm);
+  /** All vCPUs have been made: the threads go on, a few at a time. */
+  handOver(handover: VcpuHandover): void {
+    this.#handover = handover;
+    for (let i = 0; i < STARTING_AT_ONCE; i++) this.#assembleNext();
   }
 
   /** Ends those that have not ended by themselves. */
   async end(): Promise<void> {
     this.#ending = true;
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(this.#workers.map((worker) => worker?.terminate()));
   }
 
-  #startNext(vm: MachineNotes["vcpus"]): void {
+  #assembleNext(): void {
     if (this.#ending || this.#next === this.#links.length) return;
     const index = this.#next++;
+    if (!this.#workers[index]) this.#start(index);
+    this.#workers[index]?.postMessage(this.#handover);
+  }
+
+  #start(index: number): void {
     const link = this.#links[index];
     let over = false;
     const fail = (error: QemuError): void => {
@@ -76,13 +89,13 @@ export class VcpuWorkers {
       fail(new QemuError("vcpu-thread", `cannot start the thread of CPU ${index}: ${message}`, { hint }));
     const failed = (why: string, cause?: unknown): void =>
       fail(new QemuError("internal", `the thread of CPU ${index} failed: ${why}`, { cause }));
-    const workerData: VcpuPlan = { ...vm, machine: this.#options.machine, index };
+    const workerData: VcpuPlan = { machine: this.#options.machine, index };
     try {
       const worker = startThread(this.#options.program, { ...THREAD_OPTIONS, name: `CPU ${index}`, workerData });
-      this.#workers.push(worker);
+      this.#workers[index] = worker;
       worker.once("message", (start: VcpuStart) => {
         if (start) cannotStart(start.message, start.hint);
-        else this.#startNext(vm);
+        else this.#assembleNext();
       });
       worker.once("error", (error) => failed(messageOf(error), error));
       worker.once("exit", () => {

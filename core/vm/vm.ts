@@ -6,6 +6,7 @@
 
 import { unlinkSync, writeFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
+import type { Accelerator } from "../accel.ts";
 import type { ThreadProgram } from "../assets.ts";
 import { openImage } from "../block/driver.ts";
 import type { BlockNode } from "../block/node.ts";
@@ -29,6 +30,7 @@ import type { PluginHost } from "../plugin/host.ts";
 import { Doorbell } from "../thread/doorbell.ts";
 import { createMailboxPlan, type Json, Mailbox, type Message } from "../thread/mailbox.ts";
 import { type MachineNotes, type MachinePlan, RESERVED_MEMORY, type RunState, WAKE_SECTION_SIZE } from "./protocol.ts";
+import { hasVcpuThreads } from "./thread-parts.ts";
 import { VcpuWorkers } from "./vcpu-workers.ts";
 import { startTime } from "./wall-clock.ts";
 
@@ -135,7 +137,7 @@ export class Vm {
         writePidFile(line.io.pidFile);
         vm.#pidFile = line.io.pidFile;
       }
-      await vm.#startThread();
+      await vm.#startThread(accelerator);
       host.tell("machineInit", vm.options);
       if (!vm.options.startPaused) await vm.#mailbox.request("start");
       for (const monitor of vm.#monitors) monitor.start();
@@ -280,7 +282,7 @@ export class Vm {
     (this.#plan.blocks as MachinePlan["blocks"][number][]).push({ id: plan.id, plan: remote });
   }
 
-  async #startThread(): Promise<void> {
+  async #startThread(accelerator: Accelerator): Promise<void> {
     const ready = new Promise<void>((resolve, reject) => {
       this.#ready = { resolve, reject };
     });
@@ -301,12 +303,13 @@ export class Vm {
       this.#threadEnded();
     });
     worker.postMessage(this.#plan);
+    if (hasVcpuThreads(this.#plan, accelerator)) this.#vcpuWorkers = this.#startVcpus();
     void this.#pump();
     await ready;
   }
 
-  #startVcpus(vm: MachineNotes["vcpus"]): void {
-    this.#vcpuWorkers = new VcpuWorkers({
+  #startVcpus(): VcpuWorkers {
+    return new VcpuWorkers({
       program: this.environment.vcpuProgram,
       machine: this.#plan,
       bell: this.#workerBell,
@@ -316,7 +319,6 @@ export class Vm {
         this.#ready.reject(error);
       },
     });
-    this.#vcpuWorkers.start(vm);
   }
 
   async #pump(): Promise<void> {
@@ -335,7 +337,7 @@ export class Vm {
     const { panicAction } = this.#line.io;
     switch (name) {
       case "vcpus":
-        this.#startVcpus(json as unknown as MachineNotes["vcpus"]);
+        this.#vcpuWorkers?.handOver(json as unknown as MachineNotes["vcpus"]);
         break;
       case "ready":
         this.#running = true;
