@@ -3,7 +3,7 @@
  * then and cannot wait for the bell itself.
  */
 
-import { workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { KvmLibrary } from "./libc.ts";
 import { FAILED, IN_KERNEL, KICKED, WORDS_SIZE } from "./words.ts";
 
@@ -24,6 +24,7 @@ const state = new Int32Array(memory, words, WORDS_SIZE / 4);
 
 async function run(): Promise<never> {
   const kick = (await KvmLibrary.load()).signaller(threadId);
+  parentPort!.postMessage("loaded");
   for (;;) {
     Atomics.wait(rung, 0, 0);
     // The vCPU's thread may have taken it on another way out of the kernel, and be back there.

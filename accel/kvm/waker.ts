@@ -55,7 +55,9 @@ export class Waker {
       words: words.byteOffset,
       threadId: library.threadId(),
     };
-    startThread(KICK_THREAD, { ...THREAD_OPTIONS, workerData }).unref();
+    const thread = startThread(KICK_THREAD, { ...THREAD_OPTIONS, workerData });
+    // Node aborts when a thread is ended while it loads a native addon: until it has, this one does not end.
+    thread.once("message", () => thread.unref());
   }
 
   /** The ring has been taken, if there was one. */
