@@ -1,7 +1,8 @@
 // @timeout 240
 /**
  * The monitor and a vCPU that is in the kernel: thousands of commands to guests that halt, compute, or do nothing but
- * accesses. None may hang or be lost, and each is answered within 50 ms, times without a CPU on a busy host aside.
+ * accesses. None may hang or be lost, and each is answered within 50 ms, not counting the times without a CPU on a busy
+ * host, or on one that is a virtual machine of a busy host.
  */
 
 import { writeFileSync } from "node:fs";
@@ -11,7 +12,7 @@ import { Conversation, endConversations } from "../tools/conversation.ts";
 import { firmwareImage, OPEN_FS, OPEN_FS_TABLE } from "../tools/firmware.ts";
 import { ended, PROGRAM, scratch } from "../tools/guest.ts";
 import { kvmMissing } from "../tools/kvm.ts";
-import { runDelay } from "../tools/run-delay.ts";
+import { runDelay, stolenTime } from "../tools/run-delay.ts";
 
 const files = scratch();
 /** A word for each CPU. */
@@ -20,8 +21,6 @@ const ROUNDS = 100;
 /** Every so many rounds it is looked at whether the guest runs and stands still when it should. */
 const LOOK = 25;
 const LIMIT_MS = 50;
-/** So many answers of a guest's may take longer: the host may be a virtual machine without a CPU itself. */
-const MOST_SLOW = 3;
 const PATIENCE_MS = 20_000;
 
 const count = (cpu = 0): string => `inc dword [${COUNTER + 4 * cpu}]`;
@@ -78,7 +77,7 @@ class Monitor {
 
   async command(line: string): Promise<string> {
     const { guest } = this;
-    const waited = (): number => runDelay(guest.child.pid!) + runDelay(process.pid);
+    const waited = (): number => runDelay(guest.child.pid!) + runDelay(process.pid) + stolenTime();
     const before = waited();
     const from = guest.stdout.length;
     const started = performance.now();
@@ -141,7 +140,7 @@ if (reason !== undefined) {
       assert.is((await ended(monitor.guest, 20)).status, 0);
       process.stdout.write(`${name}, ${accelerator}: ${monitor.summary()}\n`);
       const slow = monitor.times.filter(({ net }) => net > LIMIT_MS);
-      assert.ok(slow.length <= MOST_SLOW, JSON.stringify(slow));
+      assert.equal(slow, []);
     });
   };
   for (const name of Object.keys(GUESTS)) check(name, "kvm");
