@@ -59,7 +59,7 @@ export class KernelLocalApic {
   /** Takes the board's state over, after the vCPU's registers. */
   load(halted: boolean, waiting: boolean): void {
     const { id, state, timer } = this.#apic;
-    this.#registers.setApicBase(BigInt(state.base));
+    this.#registers.setApicBase(state.base);
     this.#writePage(encodeLocalApic(id, state, timer, this.#clock.now()));
     if (timer.tscDeadline !== 0n) this.#registers.writeMsr(TSC_DEADLINE, timer.tscDeadline);
     const { RUNNABLE, UNINITIALIZED, HALTED } = abi.MP_STATE;

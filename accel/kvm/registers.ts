@@ -5,7 +5,7 @@
 
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { QemuError } from "../../core/errors.ts";
-import type { SavedFields } from "../../core/state/state.ts";
+import { isFields, type SavedFields, type SavedValue } from "../../core/state/state.ts";
 import type { ShownRegisters } from "../x86/dump.ts";
 import * as abi from "./abi.ts";
 import type { KvmLibrary } from "./libc.ts";
@@ -127,7 +127,8 @@ export class VcpuRegisters {
   }
 
   /** @throws QemuError when it is no such state, or the host does not take it. */
-  load(fields: SavedFields): void {
+  load(fields: SavedValue): void {
+    if (!isFields(fields)) throw new QemuError("state-field", "saved state kvm-cpu: want fields");
     const { msrs } = fields;
     if (!Array.isArray(msrs)) throw new QemuError("state-field", "saved state kvm-cpu.msrs: want a list");
     const values = msrs.map((row: unknown): [number, bigint] => {
@@ -226,8 +227,10 @@ export class VcpuRegisters {
     return u64(this.fetch(this.#sregs), SREGS.apic_base);
   }
 
-  setApicBase(value: bigint): void {
-    this.fetch(this.#sregs).setBigUint64(SREGS.apic_base, value, true);
+  /** @throws QemuError when the value, which may come from a saved state, is none. */
+  setApicBase(value: number): void {
+    if (!Number.isSafeInteger(value)) throw new QemuError("state-field", `saved state apic.base: bad value ${value}`);
+    this.fetch(this.#sregs).setBigUint64(SREGS.apic_base, BigInt(value), true);
     this.#put(this.#sregs);
   }
 

@@ -15,14 +15,7 @@ import type { AccessSize } from "../../core/bus/io.ts";
 import type { CpuRegisters } from "../../core/cpu-registers.ts";
 import { apicIdOf } from "../../core/cpu-topology.ts";
 import type { CodeSize } from "../../core/monitor/disassembly.ts";
-import {
-  loadState,
-  type SavedFields,
-  type SavedState,
-  type SavedValue,
-  StateArena,
-  saveState,
-} from "../../core/state/state.ts";
+import { isFields, loadState, type SavedState, StateArena, saveState } from "../../core/state/state.ts";
 import {
   HALTED_HLT,
   HALTED_WAIT_FOR_SIPI,
@@ -207,10 +200,10 @@ export class KvmVcpu implements Vcpu {
     loadState(SAVED_CPU, saved, state);
     const { kvm } = state.fields;
     const pending = Number(state.fields.pending);
-    if (isFields(kvm)) this.#registers.load(kvm);
+    if (kvm !== undefined) this.#registers.load(kvm);
     else this.#registers.restore(saved, pending, this.#environment.clock.now());
     const { apic } = this.#environment;
-    if (apic) this.#registers.setApicBase(BigInt(apic.base));
+    if (apic) this.#registers.setApicBase(apic.base);
     this.#words.clear(NMI | INIT | STARTUP);
     if (pending & ~this.#registers.pending & PENDING_NMI) this.#words.nmi();
     if (pending & PENDING_INIT) this.#words.init();
@@ -525,6 +518,3 @@ function setValue(view: DataView, at: number, size: AccessSize, value: number): 
   else if (size === 2) view.setUint16(at, value, true);
   else view.setUint32(at, value, true);
 }
-
-const isFields = (value: SavedValue | undefined): value is SavedFields =>
-  typeof value === "object" && !Array.isArray(value);

@@ -329,6 +329,10 @@ export class StateArena {
   }
 }
 
+/** Whether a saved value has fields of its own. */
+export const isFields = (value: unknown): value is SavedFields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 function saveFields(fields: Fields, view: Record<string, unknown>): SavedFields {
   const saved: Record<string, SavedValue> = {};
   for (const [name, field] of Object.entries(fields)) {
@@ -354,7 +358,8 @@ export function saveState(schema: StateSchema, view: StateView): SavedState {
   return { name: schema.name, version: schema.version, fields };
 }
 
-function loadFields(fields: Fields, view: Record<string, unknown>, saved: SavedFields, path: string): void {
+function loadFields(fields: Fields, view: Record<string, unknown>, saved: unknown, path: string): void {
+  if (!isFields(saved)) throw new QemuError("state-field", `saved state ${path}: want fields`);
   for (const [name, field] of Object.entries(fields)) {
     const value = saved[name];
     const here = `${path}.${name}`;
@@ -365,7 +370,7 @@ function loadFields(fields: Fields, view: Record<string, unknown>, saved: SavedF
       if (field.kind === "group") {
         const items = view[name] as Record<string, unknown>[];
         value.forEach((item, i) => {
-          loadFields(field.fields, items[i], item as SavedFields, `${here}[${i}]`);
+          loadFields(field.fields, items[i], item, `${here}[${i}]`);
         });
       } else {
         const target = view[name] as Record<number, unknown>;
@@ -382,14 +387,14 @@ function loadFields(fields: Fields, view: Record<string, unknown>, saved: SavedF
 function loadScalar(field: Scalar<unknown>, value: SavedValue | undefined, path: string): number | bigint | boolean {
   if (field.kind === "u64" && typeof value === "string" && /^0x[0-9a-f]{1,16}$/.test(value)) return BigInt(value);
   if (field.kind === "bool" && typeof value === "boolean") return value;
-  if (field.kind !== "u64" && field.kind !== "bool" && typeof value === "number") return value;
+  if (field.kind !== "u64" && field.kind !== "bool" && Number.isFinite(value)) return value as number;
   throw new QemuError("state-field", `saved state ${path}: bad value ${JSON.stringify(value)} for ${field.kind}`);
 }
 
 /** Reads fields written by `saveState`, of this or (through `upgrade`) an older version; zeroes what is unsaved. */
 export function loadState(schema: StateSchema, view: StateView, saved: SavedState): void {
-  if (saved.name !== schema.name) {
-    throw new QemuError("state-name", `saved state is of '${saved.name}', not of '${schema.name}'`);
+  if (saved?.name !== schema.name) {
+    throw new QemuError("state-name", `saved state is of '${saved?.name}', not of '${schema.name}'`);
   }
   let { fields } = saved;
   if (saved.version !== schema.version) {

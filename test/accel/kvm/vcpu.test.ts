@@ -415,6 +415,7 @@ if (reason !== undefined) {
         }),
       /312 bytes/,
     );
+    assert.throws(() => bench.vcpu.load({ ...saved, fields: { ...saved.fields, kvm: [] } }), /want fields/);
   });
 
   test("registers as another accelerator has saved them", async () => {

@@ -10,6 +10,7 @@ import {
   i32,
   loadState,
   type SavedFields,
+  type SavedState,
   StateArena,
   saveState,
   u8,
@@ -102,7 +103,11 @@ test("wrong names, counts and values are errors", () => {
   assert.throws(() => loadState(DEVICE, s, { ...saved, name: "other" }), /not of 'device'/);
   assert.throws(loading({ ...saved.fields, fifo: [1] }), /want 4 elements/);
   assert.throws(loading({ ...saved.fields, a: "x" }), /bad value/);
+  assert.throws(loading({ ...saved.fields, a: Number.POSITIVE_INFINITY }), /bad value/);
   assert.throws(loading({ ...saved.fields, big: "0xzz" }), /bad value/);
+  assert.throws(loading({ ...saved.fields, channel: [null, null] } as unknown as SavedFields), /want fields/);
+  assert.throws(loading(null as unknown as SavedFields), /device: want fields/);
+  assert.throws(() => loadState(DEVICE, s, null as unknown as SavedState), /not of 'device'/);
   assert.throws(() => arena.load({}), /no state for 'one'/);
   assert.throws(() => arena.load({ one: saved, two: saved }), /lacks/);
   assert.throws(() => arena.attach("one", DEVICE), /two devices/);
