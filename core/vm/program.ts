@@ -8,6 +8,7 @@ import { messageOf, QemuError } from "../errors.ts";
 import { messageOptions, readCommandLine } from "../options/command-line.ts";
 import type { CommandSummary } from "../options/help.ts";
 import type { PluginHost } from "../plugin/host.ts";
+import { endThread, leaveStuckThreads } from "./end-thread.ts";
 import { versionText } from "./version.ts";
 import type { Vm } from "./vm.ts";
 
@@ -46,6 +47,12 @@ export function formatError(program: string, error: unknown, trace: boolean): st
 
 /** Resolves with the process's exit status. */
 export async function runProgram(args: readonly string[], environment: ProgramEnvironment): Promise<number> {
+  const status = await run(args, environment);
+  await leaveStuckThreads(status);
+  return status;
+}
+
+async function run(args: readonly string[], environment: ProgramEnvironment): Promise<number> {
   const { name, version, commands, host, threads } = environment;
   const { trace, timestamps } = messageOptions(args);
   const print = (fd: number, text: string): void => {
@@ -92,6 +99,6 @@ export async function runProgram(args: readonly string[], environment: ProgramEn
     say(formatError(name, error, trace));
     return 1;
   } finally {
-    await thread?.terminate();
+    if (thread) await endThread(thread);
   }
 }

@@ -8,6 +8,7 @@ import type { Worker } from "node:worker_threads";
 import { startThread, type ThreadProgram } from "../assets.ts";
 import { messageOf, QemuError } from "../errors.ts";
 import type { Doorbell } from "../thread/doorbell.ts";
+import { endThread } from "./end-thread.ts";
 import type { MachineNotes, MachinePlan } from "./protocol.ts";
 import { attachArena, attachLinks, attachMemory } from "./thread-parts.ts";
 import type { VcpuLink } from "./vcpu-link.ts";
@@ -66,7 +67,7 @@ export class VcpuWorkers {
   /** Ends those that have not ended by themselves. */
   async end(): Promise<void> {
     this.#ending = true;
-    await Promise.all(this.#workers.map((worker) => worker?.terminate()));
+    await Promise.all(this.#workers.map((worker) => worker && endThread(worker)));
   }
 
   #assembleNext(): void {

@@ -29,6 +29,7 @@ import type { MomentName, Moments } from "../plugin/hooks.ts";
 import type { PluginHost } from "../plugin/host.ts";
 import { Doorbell } from "../thread/doorbell.ts";
 import { createMailboxPlan, type Json, Mailbox, type Message } from "../thread/mailbox.ts";
+import { endThread } from "./end-thread.ts";
 import { type MachineNotes, type MachinePlan, RESERVED_MEMORY, type RunState, WAKE_SECTION_SIZE } from "./protocol.ts";
 import { hasVcpuThreads } from "./thread-parts.ts";
 import { VcpuWorkers } from "./vcpu-workers.ts";
@@ -89,6 +90,7 @@ export class Vm {
   #endTimeout = END_TIMEOUT_MS;
   #running = false;
   #threadEnded: () => void = () => {};
+  #threadsEnded: Promise<void> | undefined;
   #ending = false;
   #pumping = true;
   /** The file of -pidfile, once it was written. */
@@ -385,13 +387,19 @@ export class Vm {
     void this.quit(1);
   }
 
-  async #endThreads(): Promise<void> {
-    if (this.#worker) {
+  #endThreads(): Promise<void> {
+    this.#threadsEnded ??= this.#endAllThreads();
+    return this.#threadsEnded;
+  }
+
+  async #endAllThreads(): Promise<void> {
+    const worker = this.#worker;
+    if (worker) {
       const gone = new Promise<void>((resolve) => {
         this.#threadEnded = resolve;
       });
       this.#mailbox.request("quit").catch(() => {});
-      const timer = setTimeout(() => void this.#worker?.terminate(), this.#endTimeout);
+      const timer = setTimeout(() => void endThread(worker).then(this.#threadEnded), this.#endTimeout);
       await gone;
       clearTimeout(timer);
     }

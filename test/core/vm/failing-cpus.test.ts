@@ -49,5 +49,12 @@ for (const command of ["stop", "quit"]) {
   });
 }
 
+test("a CPU's thread that nothing ends does not keep the program", async () => {
+  const program = new Conversation(process.execPath, [PROGRAM, "cpu-spins", "-display", "none", "-monitor", "stdio"]);
+  await program.expect("spinning\n", LIMIT * 1000);
+  program.type("quit\n");
+  assert.is((await ended(program, LIMIT)).status, 0);
+});
+
 test.after(endConversations);
 test.run();

@@ -32,6 +32,13 @@ function spin(): never {
   for (;;);
 }
 
+/** V8 cannot end this when it is optimized. */
+function spinWithoutEnd(): void {
+  writeSync(1, "spinning\n");
+  let last: unknown[] = [];
+  for (;;) last = new Array(1000).fill(last.length);
+}
+
 function fail(): never {
   throw new Error("bug in a device");
 }
@@ -58,6 +65,7 @@ const ACTS: Readonly<Record<string, readonly ((shared: Shared) => void)[]>> = {
     },
     ask,
   ],
+  "cpu-spins": [rest, spinWithoutEnd, ask],
   leaves: [leave, spin, ask],
   exhausts: [allocate, spin, ask],
 };
