@@ -8,11 +8,12 @@ import { execFile, spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { Script } from "node:vm";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { koffiAddon } from "../../bin/bundle/code.ts";
-import { endingKernel } from "../../bin/bundle/code-cache.ts";
-import { SOURCES } from "../../core/assets.ts";
+import { endingKernel, wrapBundle } from "../../bin/bundle/code-cache.ts";
+import { bundleRunner, SOURCES } from "../../core/assets.ts";
 import { Conversation, type Ended, endConversations } from "../tools/conversation.ts";
 import { fetchTree } from "../tools/debian.ts";
 import { buildDiskImage, readDiskFile } from "../tools/disk-image.ts";
@@ -70,9 +71,11 @@ test("everything goes into one file, and the compiled code that is in it is acce
   assert.is(stderr, "");
   assert.match(stdout, /: 1[0-2]\d\.\d MB, \d+ plugins\n {2}accel\/tcg\n/);
   assert.match(stdout, /helpers\.wasm.*koffi.*firmware\/bios-256k\.bin/);
-  // Node warns when it rejects the code of the main program, and `runBundle` when it rejects a thread's.
+  // `runBundle` warns when V8 rejects the code.
   assert.equal(await run(FULL, "-version"), { stdout: "qemu-next emulator version 0.1.0\n", stderr: "" });
-  assert.ok(readFileSync(FULL).includes("machine-thread.cache"), "the threads' code is inside");
+  const inside = readFileSync(FULL);
+  for (const name of ["qemu-next", "machine-thread", "compile-thread"])
+    assert.ok(inside.includes(`${name}.cache`), name);
   const kernel = files.path("end.bin");
   writeFileSync(kernel, endingKernel());
   const off = await run(FULL, "-nodefaults", "-display", "none", "-no-reboot", "-bios", "none", "-kernel", kernel);
@@ -82,13 +85,17 @@ test("everything goes into one file, and the compiled code that is in it is acce
 test("code that was compiled with other flags of V8 is rejected with a warning", async () => {
   const folder = files.path("rejected");
   mkdirSync(folder);
-  writeFileSync(join(folder, "main.js"), "process.exitCode = 3;");
-  const config = { main: "main.js", output: "out", useCodeCache: true, execArgv: ["--no-opt"] };
+  const bundle = wrapBundle(Buffer.from("process.exitCode = 3;"));
+  writeFileSync(join(folder, "it.cjs"), bundle);
+  writeFileSync(join(folder, "it.cache"), new Script(bundle).createCachedData());
+  writeFileSync(join(folder, "main.js"), bundleRunner("it"));
+  const assets = { "it.cjs": "it.cjs", "it.cache": "it.cache" };
+  const config = { main: "main.js", output: "out", assets, execArgv: ["--no-opt"] };
   writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, disableExperimentalSEAWarning: true }));
   await execute(process.execPath, ["--build-sea", "config.json"], { cwd: folder });
   const { status, stderr } = spawnSync(join(folder, "out"), { env: {}, encoding: "utf8" });
   assert.is(status, 3);
-  assert.match(stderr, /Code cache data rejected/);
+  assert.match(stderr, /Code cache of it rejected/);
 });
 
 test("options and environment of Node are nothing to it", async () => {
