@@ -41,7 +41,9 @@ const ASSETS: readonly { readonly usedBy: string; readonly name: string; find(so
     find: (sources) =>
       ["build", "dist"].map((at) => join(sources, at, "helpers.wasm")).find(existsSync) ?? missing("helpers.wasm"),
   },
-  { usedBy: "core/ffi.ts", name: KOFFI_ADDON, find: koffiAddon },
+  // The core itself calls no foreign function that it could not do without.
+  { usedBy: "accel/kvm/libc.ts", name: KOFFI_ADDON, find: koffiAddon },
+  { usedBy: "plugins/char/pty/libc.ts", name: KOFFI_ADDON, find: koffiAddon },
 ];
 
 function missing(name: string): never {
@@ -129,7 +131,8 @@ export async function bundleCode(request: CodeRequest): Promise<Code> {
   const inputs = Object.keys(result.metafile.inputs);
   const assets = ASSETS.filter(({ usedBy }) => inputs.includes(usedBy));
   const foreign = inputs.map((input) => resolve(sources, input));
-  if (inputs.includes("core/ffi.ts")) foreign.push(createRequire(join(sources, "package.json")).resolve("koffi"));
+  if (assets.some(({ name }) => name === KOFFI_ADDON))
+    foreign.push(createRequire(join(sources, "package.json")).resolve("koffi"));
   return {
     files: new Map(result.outputFiles.map(({ path, contents }) => [basename(path), contents])),
     assets: new Map(assets.map(({ name, find }) => [name, find(sources)])),

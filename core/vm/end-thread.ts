@@ -29,6 +29,7 @@ export async function leaveStuckThreads(status: number): Promise<void> {
   try {
     (await loadCLibrary()).function("void _exit(int status)")(status);
   } catch {
+    // An executable of few parts has no foreign functions.
     process.kill(process.pid, "SIGKILL");
   }
 }
