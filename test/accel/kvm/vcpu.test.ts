@@ -28,6 +28,14 @@ const REGISTERS = 0xd0000;
 const LATE = 0xd8000;
 const LATE_PORT = 0x200;
 
+/** The start of a program that has a stack and handlers of interrupts: the labels of vectors. */
+function start(handlers: Readonly<Record<number, string>>): string {
+  const vectors = Object.entries(handlers).map(
+    ([vector, label]) => `mov word [${Number(vector) * 4}], ${label}\nmov word [${Number(vector) * 4 + 2}], 0xf000`,
+  );
+  return `xor ax, ax\nmov ds, ax\nmov ss, ax\nmov sp, 0x8000\n${vectors.join("\n")}`;
+}
+
 class Bench {
   readonly log: string[] = [];
   readonly memory: GuestMemory;
@@ -213,12 +221,7 @@ if (reason !== undefined) {
   });
 
   test("writes are logged by page, and kept when their memory is no longer mapped", async () => {
-    const bench = await Bench.create(`xor ax, ax
-      mov ds, ax
-      mov ss, ax
-      mov sp, 0x8000
-      mov word [8], nmi
-      mov word [10], 0xf000
+    const bench = await Bench.create(`${start({ 2: "nmi" })}
       mov ax, 0xe000
       mov ds, ax
       mov byte [0x1fff], 1
@@ -330,14 +333,7 @@ if (reason !== undefined) {
   });
 
   test("interrupts wait for IF, NMI does not; the vector comes when it is taken", async () => {
-    const bench = await Bench.create(`xor ax, ax
-      mov ds, ax
-      mov ss, ax
-      mov sp, 0x8000
-      mov word [8], nmi
-      mov word [10], 0xf000
-      mov word [0x80], irq
-      mov word [0x82], 0xf000
+    const bench = await Bench.create(`${start({ 2: "nmi", 32: "irq" })}
       mov dx, ${PORT}
       mov al, 1
       out dx, al
@@ -462,12 +458,7 @@ if (reason !== undefined) {
   });
 
   test("an interrupt that is acknowledged when it is saved is delivered elsewhere, once", async () => {
-    const code = `xor ax, ax
-      mov ss, ax
-      mov ds, ax
-      mov sp, 0x8000
-      mov word [0x80], irq
-      mov word [0x82], 0xf000
+    const code = `${start({ 32: "irq" })}
       mov dx, ${PORT}
       sti
       wait_here: hlt
@@ -501,14 +492,7 @@ if (reason !== undefined) {
   });
 
   test("an interrupt that is acknowledged while the doorbell rings is not lost to the next one", async () => {
-    const bench = await Bench.create(`xor ax, ax
-      mov ss, ax
-      mov ds, ax
-      mov sp, 0x8000
-      mov word [0x80], first
-      mov word [0x82], 0xf000
-      mov word [0x84], second
-      mov word [0x86], 0xf000
+    const bench = await Bench.create(`${start({ 32: "first", 33: "second" })}
       mov dx, ${PORT}
       sti
       wait_here: hlt
