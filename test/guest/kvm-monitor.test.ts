@@ -11,7 +11,7 @@ import * as assert from "uvu/assert";
 import { Conversation, endConversations } from "../tools/conversation.ts";
 import { firmwareImage, OPEN_FS, OPEN_FS_TABLE } from "../tools/firmware.ts";
 import { ended, PROGRAM, scratch } from "../tools/guest.ts";
-import { kvmMissing } from "../tools/kvm.ts";
+import { whereKvm } from "../tools/kvm.ts";
 import { runDelay, stolenTime } from "../tools/run-delay.ts";
 
 const files = scratch();
@@ -108,10 +108,7 @@ class Monitor {
   }
 }
 
-const reason = await kvmMissing();
-if (reason !== undefined) {
-  test.skip(`without KVM: ${reason}`, () => {});
-} else {
+await whereKvm(() => {
   const check = (name: string, accelerator: string): void => {
     test(`a guest that ${name}, with ${accelerator}`, async () => {
       const options = ["-nodefaults", "-display", "none", "-m", "16", "-device", "VGA", "-monitor", "stdio"];
@@ -145,7 +142,7 @@ if (reason !== undefined) {
   };
   for (const name of Object.keys(GUESTS)) check(name, "kvm");
   check("computes on two CPUs", "kvm,kernel-irqchip=on");
-}
+});
 
 test.after(() => {
   endConversations();

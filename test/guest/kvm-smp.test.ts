@@ -4,7 +4,7 @@
 import { test } from "uvu";
 import { endConversations } from "../tools/conversation.ts";
 import { scratch } from "../tools/guest.ts";
-import { kvmMissing } from "../tools/kvm.ts";
+import { whereKvm } from "../tools/kvm.ts";
 import { checkSmp } from "../tools/smp.ts";
 import { SMP_MODES, type SmpMode } from "./programs/smp-library.ts";
 
@@ -13,10 +13,7 @@ const ROUNDS = 8;
 const LIMIT = 60;
 const CPUS = [1, 2, 4];
 
-const reason = await kvmMissing();
-if (reason !== undefined) {
-  test.skip(`without KVM: ${reason}`, () => {});
-} else {
+await whereKvm(() => {
   const check = (irqchip: string, mode: SmpMode, cpus: number): void => {
     test(`${mode} mode, ${cpus} CPUs, kernel-irqchip=${irqchip}`, () => {
       const accelerator = ["-accel", `kvm,kernel-irqchip=${irqchip}`];
@@ -26,7 +23,7 @@ if (reason !== undefined) {
   for (const mode of SMP_MODES) for (const cpus of CPUS) check("off", mode, cpus);
   check("on", "long", 2);
   check("split", "protected", 2);
-}
+});
 
 test.after(() => {
   endConversations();

@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { assemble } from "../tools/asm.ts";
 import { Conversation, endConversations } from "../tools/conversation.ts";
 import { ended, PROGRAM, scratch } from "../tools/guest.ts";
-import { kvmMissing } from "../tools/kvm.ts";
+import { whereKvm } from "../tools/kvm.ts";
 import { fetchPackages } from "../tools/packages.ts";
 import { GuestProgram } from "./programs/builder.ts";
 
@@ -34,10 +34,7 @@ program
   .equal("bytes in RAM", "[0x30ffc]", 0x55555555)
   .long(() => program.code("mov rax, 0x123456789abcdef0\nshl rax, 4").equal64("64 bits", "rax", 0x23456789abcdef00n));
 
-const reason = await kvmMissing();
-if (reason !== undefined) {
-  test.skip(`without KVM: ${reason}`, () => {});
-} else {
+await whereKvm(() => {
   const modes = async (irqchip: string): Promise<void> => {
     const image = files.path("program.bin");
     writeFileSync(image, program.image());
@@ -160,7 +157,7 @@ if (reason !== undefined) {
   };
   test("SeaBIOS boots a disk with the kernel's interrupt controllers", () => boots("on"));
   test("SeaBIOS boots a disk with the kernel's local APIC", () => boots("split"));
-}
+});
 
 test("what cannot be: a message and status 1", async () => {
   const fails = async (message: RegExp, ...args: string[]): Promise<void> => {

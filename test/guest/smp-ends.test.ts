@@ -9,7 +9,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Conversation, type Ended, endConversations } from "../tools/conversation.ts";
 import { ACCELERATOR, ended, PROGRAM, scratch } from "../tools/guest.ts";
-import { kvmMissing } from "../tools/kvm.ts";
+import { whereKvm } from "../tools/kvm.ts";
 import { garbage, INTERRUPTED, interrupted, suspends, tripleFaults, writesPort } from "./programs/smp-ends.ts";
 
 const files = scratch();
@@ -142,10 +142,10 @@ function check(name: string, accelerator: readonly string[], threads: boolean): 
 }
 
 check("tcg", ACCELERATOR, false);
-if ((await kvmMissing()) === undefined) {
+await whereKvm(() => {
   check("kvm", ["-accel", "kvm"], true);
   checkInterrupts("kvm,kernel-irqchip=on", ["-accel", "kvm,kernel-irqchip=on"]);
-}
+});
 
 test.after(() => {
   endConversations();

@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Conversation, endConversations } from "../tools/conversation.ts";
 import { ended, PROGRAM, scratch } from "../tools/guest.ts";
-import { kvmMissing } from "../tools/kvm.ts";
+import { whereKvm } from "../tools/kvm.ts";
 import { LAST_CELL, textInTurns } from "./programs/smp-video.ts";
 
 const files = scratch();
@@ -38,7 +38,9 @@ function check(accelerator: string, halts: boolean): void {
 }
 
 check("tcg", true);
-if ((await kvmMissing()) === undefined) for (const halts of [false, true]) check("kvm", halts);
+await whereKvm(() => {
+  for (const halts of [false, true]) check("kvm", halts);
+});
 
 test.after(() => {
   endConversations();

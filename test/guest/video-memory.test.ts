@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { Conversation, endConversations } from "../tools/conversation.ts";
 import { firmwareImage, OPEN_FS, OPEN_FS_TABLE } from "../tools/firmware.ts";
 import { ACCELERATOR, ended, PROGRAM, scratch } from "../tools/guest.ts";
-import { kvmMissing } from "../tools/kvm.ts";
+import { whereKvm } from "../tools/kvm.ts";
 
 const files = scratch();
 const WIDTH = 320;
@@ -171,12 +171,10 @@ function check(accelerator: readonly string[]): void {
 }
 
 check(ACCELERATOR);
-const reason = await kvmMissing();
-if (reason !== undefined) test.skip(`without KVM: ${reason}`, () => {});
-else {
+await whereKvm(() => {
   check(["-accel", "kvm"]);
   check(["-accel", "kvm,kernel-irqchip=on", "-smp", "2"]);
-}
+});
 
 test.after(() => {
   endConversations();

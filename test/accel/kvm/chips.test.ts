@@ -19,7 +19,7 @@ import { ManualClock } from "../../../core/clock.ts";
 import { type State, StateArena, saveState } from "../../../core/state/state.ts";
 import { I8254 } from "../../../plugins/devices/i8254/i8254.ts";
 import { I8259 } from "../../../plugins/devices/i8259/i8259.ts";
-import { kvmMissing } from "../../tools/kvm.ts";
+import { whereKvm } from "../../tools/kvm.ts";
 
 const view = (size: number): DataView<ArrayBuffer> => new DataView(new ArrayBuffer(size));
 const write = ({ io }: I8254, ...pairs: readonly (readonly [number, number])[]): void => {
@@ -147,10 +147,7 @@ test("what kernel-irqchip means on a host", () => {
   assert.throws(() => mode("split", host([121])), /Split IRQ chip mode not supported/);
 });
 
-const reason = await kvmMissing();
-if (reason !== undefined) {
-  test.skip(`without KVM: ${reason}`, () => {});
-} else {
+await whereKvm(async () => {
   const system = await openKvm();
   const make = (): { irqchip: KernelIrqchip; arena: StateArena } => {
     const irqchip = new KernelIrqchip(system.library, system.createVm(), "on");
@@ -233,6 +230,6 @@ if (reason !== undefined) {
     clock.now = 5_000_000_000n;
     assert.ok(clock.now >= 5_000_000_000n && clock.now < 5_500_000_000n);
   });
-}
+});
 
 test.run();

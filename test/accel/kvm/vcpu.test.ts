@@ -17,7 +17,7 @@ import { AddressSpace } from "../../../core/memory/address-space.ts";
 import { type GuestBlock, GuestMemory } from "../../../core/memory/guest-memory.ts";
 import { Doorbell } from "../../../core/thread/doorbell.ts";
 import { assemble } from "../../tools/asm.ts";
-import { kvmMissing } from "../../tools/kvm.ts";
+import { whereKvm } from "../../tools/kvm.ts";
 
 const MIB = 2 ** 20;
 const ROM_SIZE = 0x10000;
@@ -156,10 +156,7 @@ class Bench {
   }
 }
 
-const reason = await kvmMissing();
-if (reason !== undefined) {
-  test.skip(`without KVM: ${reason}`, () => {});
-} else {
+await whereKvm(() => {
   test("reset, ports of all sizes, strings, HLT", async () => {
     const bench = await Bench.create(`cld
       mov dx, ${PORT}
@@ -589,6 +586,6 @@ if (reason !== undefined) {
     // The timers of all vCPUs here send one a second.
     assert.ok(bench.signals < 100, `${bench.signals} signals`);
   });
-}
+});
 
 test.run();

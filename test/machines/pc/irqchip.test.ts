@@ -11,7 +11,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { PENDING_INTERRUPT, PENDING_INTERRUPT_VECTOR_SHIFT } from "../../../accel/x86/cpu-state.ts";
 import { GuestProgram } from "../../guest/programs/builder.ts";
-import { kvmMissing } from "../../tools/kvm.ts";
+import { whereKvm } from "../../tools/kvm.ts";
 import { TestBoard } from "./board.ts";
 
 const CHECKPOINT = 0x500;
@@ -157,10 +157,7 @@ async function checkAcknowledged(irqchip: string): Promise<void> {
 const acknowledged = "an interrupt that is acknowledged when it is saved";
 test(`${acknowledged}, TCG`, () => checkAcknowledged("tcg"));
 
-const reason = await kvmMissing();
-if (reason !== undefined) {
-  test.skip(`without KVM: ${reason}`, () => {});
-} else {
+await whereKvm(() => {
   test(`${acknowledged}, kernel-irqchip=on`, () => checkAcknowledged("on"));
 
   for (const route of [["on"], ["split"], ["off", "on", "split", "tcg"]]) {
@@ -179,7 +176,7 @@ if (reason !== undefined) {
       assert.equal([text, here.board.ended], ["ABCDEFdone\n", "exit 1"]);
     });
   }
-}
+});
 
 test.after(() => rmSync(folder, { recursive: true }));
 test.run();
